@@ -1,0 +1,67 @@
+/*
+ * file.h - reading that distrusts, writing that leaves nothing half-done.
+ */
+#ifndef RW_BASE_FILE_H
+#define RW_BASE_FILE_H
+
+#include "base/base.h"
+
+/* ---- reading ------------------------------------------------------------------------------- */
+
+typedef struct rw_file {
+    int fd;
+    uint64_t size; /* when it was opened */
+    char *path;    /* owned              */
+    rw_context *ctx;
+} rw_file;
+
+/* Opens a regular file for reading. Codes: file.missing, file.permission, file.not_regular. */
+rw_status rw_file_open(rw_context *ctx, const char *path, rw_file *out, rw_error *err);
+void rw_file_close(rw_file *file);
+
+/* Exactly `size` bytes at `offset`, or an error: file.truncated when the file ends before (it
+   shrank since it was opened, or a header lied), file.read for the disk's own errors. Any thread.
+ */
+rw_status rw_file_read(const rw_file *file, uint64_t offset, void *out, size_t size, rw_error *err);
+
+/* The whole file, NUL-terminated, when it has at most `limit` bytes (else file.too_large). */
+rw_status rw_file_load(rw_context *ctx, const char *path, uint64_t limit, rw_buf *out,
+                       rw_error *err);
+
+bool rw_path_is_directory(const char *path);
+bool rw_path_exists(const char *path);
+
+/* ---- writing ------------------------------------------------------------------------------- */
+
+/* An output (file or directory) under a temporary name beside its final one. Nothing of `path`
+   exists before rw_output_commit; rw_output_abort removes every trace. Refuses an existing `path`
+   unless `replace` (then the old one stays until the commit). Codes: output.exists,
+   output.parent, output.read_only, output.full, output.write. */
+typedef struct rw_output rw_output;
+
+rw_status rw_output_begin_directory(rw_context *ctx, const char *path, rw_output **out,
+                                    rw_error *err);
+rw_status rw_output_begin_file(rw_context *ctx, const char *path, rw_output **out, rw_error *err);
+/* Temporary path of the directory (or file) being made. */
+const char *rw_output_path(const rw_output *output);
+/* Flushes to the disk and renames into place. Frees `output` on success and on failure. */
+rw_status rw_output_commit(rw_output *output, rw_error *err);
+void rw_output_abort(rw_output *output); /* NULL is fine */
+
+/* Writes bytes to a new file at `path`, flushed. (Inside an rw_output directory.) */
+rw_status rw_file_write(rw_context *ctx, const char *path, rw_str bytes, rw_error *err);
+
+typedef enum rw_copy_mode { RW_COPY, RW_COPY_LINK } rw_copy_mode;
+/* Copies a file: reflink where the file system can, else copy_file_range, else a stream.
+   RW_COPY_LINK makes a hard link instead. Reports progress and obeys cancel. */
+rw_status rw_file_copy(rw_context *ctx, const char *from, const char *to, rw_copy_mode mode,
+                       rw_error *err);
+/* Appends [offset, offset+size) of `from` to the open descriptor `fd` (for GGUF surgery). */
+rw_status rw_file_copy_range(rw_context *ctx, const rw_file *from, uint64_t offset, uint64_t size,
+                             int fd, const char *to_path, rw_error *err);
+
+/* Names in a directory (not "." and ".."), sorted bytewise; arena memory. */
+rw_status rw_directory_list(rw_arena *arena, const char *path, char ***names, size_t *count,
+                            rw_error *err);
+
+#endif
