@@ -1,0 +1,150 @@
+/*
+ * job.h - whole jobs: what the program's verbs do, as calls.
+ *
+ * Every job takes one options struct (zero-initialise it, set struct_size; zero means "default")
+ * and returns its result as JSON text of the schema "ropewalk.<verb>/1", the same bytes that
+ * `ropewalk <verb> --json` prints. The caller frees it with rw_text_free. Where a job returns RW_NO
+ * (the gate failed or is incomplete, verification failed, the checkpoints are not alike) the JSON
+ * is there as well; on every other failure it is NULL and `err` says what, where and what to do.
+ *
+ * Ownership: strings and lists in options are borrowed for the call.
+ * Thread-safety: as the context (context.h).
+ */
+#ifndef ROPEWALK_JOB_H
+#define ROPEWALK_JOB_H
+
+#include "ropewalk/context.h"
+#include "ropewalk/rope.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+RW_API void rw_text_free(rw_context *ctx, char *text); /* NULL is fine */
+
+/* The flags of a scaling, the same for plan, extend and measure. A zero (or NULL, or empty) field
+   was not given. */
+typedef struct rw_scaling_options {
+    size_t struct_size;
+    const char *method;        /* "yarn", ..., "none"; NULL: the verb's default */
+    double factor;             /* NULL method and 0: context / native window    */
+    uint64_t original_context; /* tokens */
+    double rope_theta;
+    double beta_fast, beta_slow;
+    double attention_factor;
+    double mscale, mscale_all_dim;
+    int truncate; /* 0 not given, 1 yes, -1 no */
+    double low_freq_factor, high_freq_factor;
+    const double *short_factor, *long_factor, *pair_factors;
+    size_t short_factor_count, long_factor_count, pair_factor_count;
+} rw_scaling_options;
+
+/* ---- inspect --------------------------------------------------------------------------------- */
+
+typedef struct rw_inspect_options {
+    size_t struct_size;
+    const char *path;
+    uint64_t length; /* resolve dynamic and LongRoPE here; 0: the advertised window */
+} rw_inspect_options;
+
+RW_API rw_status rw_inspect(rw_context *ctx, const rw_inspect_options *options, char **json,
+                            rw_error *err);
+
+/* ---- plan ------------------------------------------------------------------------------------ */
+
+typedef struct rw_plan_options {
+    size_t struct_size;
+    const char *path;
+    uint64_t context; /* target window in tokens */
+    rw_scaling_options scaling;
+    const char *targets; /* comma list of runtimes; NULL: those that read the spelling found */
+    bool compound, replace, force;
+    const char *emit; /* a runtime whose serve-time command is wanted, or NULL */
+} rw_plan_options;
+
+RW_API rw_status rw_plan(rw_context *ctx, const rw_plan_options *options, char **json,
+                         rw_error *err);
+
+/* ---- measure --------------------------------------------------------------------------------- */
+
+typedef struct rw_measure_options {
+    size_t struct_size;
+    const char *path;
+    rw_scaling_options scaling; /* tried in memory, nothing is written */
+    uint64_t context;           /* target window for a scaling; 0: the longest length measured */
+    const char *data;           /* JSONL of documents */
+    const char *protocol;       /* "prefix" (default), "half", "sliding", "tail" */
+    const char *tasks;          /* "perplexity,passkey" */
+    const uint64_t *lengths;    /* NULL: native/2, native, then doubling to the context */
+    size_t length_count;
+    const double *depths; /* NULL: 0, 0.25, 0.5, 0.75, 1 */
+    size_t depth_count;
+    uint64_t documents; /* at most so many from the top of the file; 0: 12 */
+    uint64_t chunks;    /* half: windows per document; 0: all */
+    uint64_t trials;    /* passkey trials per depth and length; 0: 8 */
+    uint64_t stride;    /* sliding, tail; 0: 256 */
+    uint64_t seed;
+    double budget_seconds; /* 0: none */
+    bool no_timing;        /* leave times and dates out: same bytes on two runs */
+} rw_measure_options;
+
+RW_API rw_status rw_measure(rw_context *ctx, const rw_measure_options *options, char **json,
+                            rw_error *err);
+
+/* ---- extend: the main job -------------------------------------------------------------------- */
+
+typedef struct rw_extend_options {
+    size_t struct_size;
+    rw_plan_options plan;
+    rw_measure_options measure; /* path, scaling and context are taken from the plan */
+    const char *output;         /* directory, or FILE.gguf */
+    bool no_measure;            /* read no weights: gate null, no canary */
+    bool link;                  /* hard-link unchanged files instead of copying */
+} rw_extend_options;
+
+/* Writes OUT with its receipt and report. RW_NO: written, and the gate said no. Any other failure
+   leaves nothing of OUT. */
+RW_API rw_status rw_extend(rw_context *ctx, const rw_extend_options *options, char **json,
+                           rw_error *err);
+
+/* ---- verify, compare, generate --------------------------------------------------------------- */
+
+typedef struct rw_verify_options {
+    size_t struct_size;
+    const char *receipt;
+    const char *input; /* the checkpoint it was made from; NULL: where the receipt says, if there */
+} rw_verify_options;
+
+RW_API rw_status rw_verify(rw_context *ctx, const rw_verify_options *options, char **json,
+                           rw_error *err);
+
+typedef struct rw_compare_options {
+    size_t struct_size;
+    const char *a, *b;
+    uint64_t length; /* compare up to here; 0: the longer advertised window */
+} rw_compare_options;
+
+RW_API rw_status rw_compare(rw_context *ctx, const rw_compare_options *options, char **json,
+                            rw_error *err);
+
+typedef struct rw_generate_options {
+    size_t struct_size;
+    const char *path;
+    rw_scaling_options scaling;
+    uint64_t context;
+    const char *prompt;
+    uint64_t tokens;    /* how many to make; 0: 64 */
+    double temperature; /* 0: greedy */
+    uint64_t seed;
+    /* Called with each piece of text as it is made; may be NULL. */
+    void (*piece)(void *user, const char *text, size_t size);
+    void *user;
+} rw_generate_options;
+
+RW_API rw_status rw_generate(rw_context *ctx, const rw_generate_options *options, char **json,
+                             rw_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,91 @@
+/*
+ * dialect.h - what each runtime would rotate by, and how to tell it otherwise.
+ *
+ * A reader answers: what would this runtime, in this version, rotate by, given these bytes and
+ * serve options, at this length? A writer puts a spec into the bytes; an emitter prints the
+ * serve-time command of a runtime that needs one. One file per runtime; rw_rope_spec on one side, a
+ * container on the other.
+ */
+#ifndef RW_DIALECT_DIALECT_H
+#define RW_DIALECT_DIALECT_H
+
+#include "arch/arch.h"
+#include "base/diagnostic.h"
+#include "checkpoint/checkpoint.h"
+#include "ropewalk/rope.h"
+
+typedef enum rw_runtime {
+    RW_TRANSFORMERS5,
+    RW_TRANSFORMERS4,
+    RW_TRANSFORMERS4_EARLY, /* before the ramp's origin was fixed; a target only by name */
+    RW_VLLM,
+    RW_SGLANG,
+    RW_LLAMA_CPP,
+    RW_RUNTIME_COUNT
+} rw_runtime;
+
+const char *rw_runtime_name(rw_runtime runtime); /* "transformers5", "llama.cpp", ... */
+bool rw_runtime_by_name(rw_str name, rw_runtime *out);
+
+/* A set of runtimes, bit (1 << rw_runtime). */
+typedef unsigned rw_targets;
+
+/* The four windows of a model, in tokens; 0: not known. */
+typedef struct rw_windows {
+    uint64_t native;      /* what the weights were trained for, before any extension */
+    uint64_t advertised;  /* max_position_embeddings, context_length                 */
+    uint64_t ramp_origin; /* original_max_position_embeddings or what stands for it  */
+    uint64_t tokenizer;   /* tokenizer_config.json's model_max_length                */
+} rw_windows;
+
+/* A checkpoint understood: where the language model's description and its rotary block live. */
+typedef struct rw_source {
+    const rw_checkpoint *checkpoint;
+    rw_arena *arena;
+    rw_arch arch;
+    const rw_json *language;   /* HF: the object that describes the language model */
+    const char *language_path; /* HF: "" or "text_config", ...                     */
+    rw_windows windows;
+    const char *native_source;  /* why `native` is what it is, for people           */
+    rw_diagnostics diagnostics; /* found while understanding it                     */
+} rw_source;
+
+/* Finds all of that; everything lives in `arena`. Codes: dialect.no_rope (ALiBi, learned
+   positions, ...: names what it has instead), dialect.two_spellings, arch.*. */
+rw_status rw_source_read(const rw_checkpoint *checkpoint, rw_arena *arena, rw_source *out,
+                         rw_error *err);
+
+/* What `runtime` would rotate by. RW_ERR_INPUT "dialect.unreadable" when it cannot load this at
+   all (err says why); diagnostics (may be NULL) get what it would do silently. */
+rw_status rw_dialect_read(rw_runtime runtime, const rw_source *source, rw_rope_set *out,
+                          rw_diagnostics *diagnostics, rw_error *err);
+
+/* The reader that speaks for the checkpoint: transformers5 for HF, llama.cpp for GGUF. */
+rw_runtime rw_dialect_home(const rw_source *source);
+
+/* Runtimes that read the spelling found in the checkpoint: the default targets. */
+rw_targets rw_dialect_default_targets(const rw_source *source);
+
+/* Can this runtime be told `set` by this checkpoint's format? false: `why` (arena text) says why
+   not and what would do instead. */
+bool rw_dialect_expressible(rw_runtime runtime, const rw_source *source, const rw_rope_set *set,
+                            const char **why);
+
+/* ---- writing --------------------------------------------------------------------------------- */
+
+/* Puts `set` and the new window into config.json's text (and reports in *tokenizer_config, if it
+   must change, the text of tokenizer_config.json). The result is what every target in `targets`
+   resolves equivalently; the caller proves it by reading it back (rw_dialect_read). */
+rw_status rw_dialect_write_config(const rw_source *source, const rw_rope_set *set, uint64_t context,
+                                  rw_targets targets, rw_buf *config, rw_error *err);
+
+/* The same for a GGUF: changes go into `edit`. */
+rw_status rw_dialect_write_gguf(const rw_source *source, const rw_rope_set *set, uint64_t context,
+                                rw_gguf_edit *edit, rw_error *err);
+
+/* Serve-time command or snippet of a runtime for `set`, as text for people to copy; arena memory.
+   NULL with RW_OK: this runtime needs none, the patched files are enough. */
+rw_status rw_dialect_emit(rw_runtime runtime, const rw_source *source, const rw_rope_set *set,
+                          uint64_t context, const char **out, rw_error *err);
+
+#endif

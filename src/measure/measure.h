@@ -1,0 +1,72 @@
+/*
+ * measure.h - perplexity by length and position, retrieval by depth, and the gate.
+ *
+ * The stored fact is the per-token negative log-likelihood of each document; every protocol's
+ * figure is derived from it. Protocols and wordings: docs/protocols.md.
+ */
+#ifndef RW_MEASURE_MEASURE_H
+#define RW_MEASURE_MEASURE_H
+
+#include "base/diagnostic.h"
+#include "model/model.h"
+#include "ropewalk/job.h"
+
+/* ---- data ------------------------------------------------------------------------------------ */
+
+typedef struct rw_document {
+    int32_t *tokens; /* [count], BOS in front when the tokenizer's files say so */
+    size_t count;
+    uint32_t line; /* in the JSONL file, from 1 */
+} rw_document;
+
+typedef struct rw_corpus {
+    rw_context *ctx;
+    rw_document *documents;
+    size_t count;
+    rw_sha256 digest; /* of the file */
+    char *name;       /* its base name */
+} rw_corpus;
+
+/* Reads JSONL ({"text":...} or {"tokens":[...]} a line), at most `limit` documents (0: all). Errors
+   name the line: data.syntax, data.utf8, data.type, data.token_range, data.empty. */
+rw_status rw_corpus_read(rw_context *ctx, const char *path, const rw_tokenizer *tokenizer,
+                         uint64_t limit, rw_corpus *out, rw_error *err);
+void rw_corpus_free(rw_corpus *corpus);
+
+/* ---- measuring ------------------------------------------------------------------------------- */
+
+/* Everything one measurement found; memory in its arena. */
+typedef struct rw_measurement rw_measurement;
+
+typedef struct rw_subject {
+    const rw_model *model;
+    const rw_tokenizer *tokenizer;
+    const rw_rope_set *rope;
+    uint64_t native;
+    uint64_t context;
+} rw_subject;
+
+/* Measures `subject` by `options` (path, scaling and data are already resolved into the other
+   arguments). A cancelled or out-of-budget run returns what it has, marked, with RW_OK for the
+   budget and RW_ERR_CANCELLED for cancel. */
+rw_status rw_measurement_run(rw_context *ctx, const rw_subject *subject, const rw_corpus *corpus,
+                             const rw_measure_options *options, rw_measurement **out,
+                             rw_error *err);
+void rw_measurement_free(rw_measurement *measurement);
+
+/* Members "protocol" .. "diagnostics" of the contract, into an open object. */
+void rw_measurement_write(rw_json_writer *w, const rw_measurement *measurement);
+
+/* ---- the gate: a pure function on scores ------------------------------------------------------
+ */
+
+typedef struct rw_gate rw_gate;
+
+/* Judges `after` against `before` (same corpus, same options). `pass` tells the verdict. */
+rw_status rw_gate_judge(rw_context *ctx, const rw_measurement *before, const rw_measurement *after,
+                        rw_gate **out, rw_error *err);
+bool rw_gate_passed(const rw_gate *gate);
+void rw_gate_write(rw_json_writer *w, const rw_gate *gate); /* the "gate" object */
+void rw_gate_free(rw_gate *gate);
+
+#endif
