@@ -1,0 +1,52 @@
+# The front door. `make demo` and `make test` set the machine up themselves (Debian, Ubuntu);
+# `make` alone needs no network and no root, and names what is missing.
+#
+#   make               build/ropewalk, build/libropewalk.a, build/libropewalk.so
+#   make demo          the main job on the embedded model, 512 -> 2048 tokens
+#   make demo-smollm2  the same on SmolLM2-135M, 8192 -> 32768 tokens
+#   make test          all tests
+#   make install       PREFIX=/usr/local DESTDIR=
+
+BUILD ?= build
+PREFIX ?= /usr/local
+JOBS ?= $(shell nproc 2>/dev/null || echo 2)
+export BUILD
+
+.PHONY: all demo demo-smollm2 test install lint format clean setup
+all: $(BUILD)/build.ninja
+	@cmake --build $(BUILD) -j $(JOBS)
+
+$(BUILD)/build.ninja: CMakeLists.txt tests/CMakeLists.txt
+	@tools/need cmake ninja cc pkg-config
+	@cmake -S . -B $(BUILD) -G Ninja -DCMAKE_BUILD_TYPE=RelWithDebInfo \
+	    -DCMAKE_INSTALL_PREFIX=$(PREFIX) > $(BUILD).log 2>&1 \
+	    || { cat $(BUILD).log; rm -rf $(BUILD).log $(BUILD); exit 1; }
+	@mv $(BUILD).log $(BUILD)/configure.log
+
+setup:
+	@tools/setup
+
+demo: setup
+	@$(MAKE) --no-print-directory all
+	@tools/demo
+
+demo-smollm2: setup
+	@$(MAKE) --no-print-directory all
+	@tools/demo-smollm2
+
+test: setup
+	@tools/setup test
+	@$(MAKE) --no-print-directory all
+	@ctest --test-dir $(BUILD) --output-on-failure -j $(JOBS)
+
+install: all
+	@cmake --install $(BUILD) --prefix $(PREFIX)
+
+lint:
+	@tools/lint
+
+format:
+	@tools/lint format
+
+clean:
+	@rm -rf $(BUILD)
