@@ -34,9 +34,10 @@ bool rw_path_exists(const char *path);
 /* ---- writing ------------------------------------------------------------------------------- */
 
 /* An output (file or directory) under a temporary name beside its final one. Nothing of `path`
-   exists before rw_output_commit; rw_output_abort removes every trace. Refuses an existing `path`
-   unless `replace` (then the old one stays until the commit). Codes: output.exists,
-   output.parent, output.read_only, output.full, output.write. */
+   exists before rw_output_commit; rw_output_abort removes every trace. An existing `path` is
+   refused (RW_ERR_REFUSED output.exists), also when it came into being meanwhile. Other codes, all
+   RW_ERR_IO: output.parent, output.read_only, output.full, output.write. A process that is killed
+   leaves at most `.NAME.ropewalk-XXXXXX` behind. */
 typedef struct rw_output rw_output;
 
 rw_status rw_output_begin_directory(rw_context *ctx, const char *path, rw_output **out,
@@ -48,7 +49,9 @@ const char *rw_output_path(const rw_output *output);
 rw_status rw_output_commit(rw_output *output, rw_error *err);
 void rw_output_abort(rw_output *output); /* NULL is fine */
 
-/* Writes bytes to a new file at `path`, flushed. (Inside an rw_output directory.) */
+/* Writes bytes to a new file at `path`, flushed. (Inside an rw_output directory, or to
+   rw_output_path of a file.) A file that is there is removed first, never written into: it may be
+   a hard link to the input. On failure nothing stays at `path`. */
 rw_status rw_file_write(rw_context *ctx, const char *path, rw_str bytes, rw_error *err);
 
 typedef enum rw_copy_mode { RW_COPY, RW_COPY_LINK } rw_copy_mode;

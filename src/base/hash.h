@@ -17,6 +17,8 @@ rw_status rw_hasher_create(rw_context *ctx, rw_hasher **out, rw_error *err);
 void rw_hasher_update(rw_hasher *hasher, const void *bytes, size_t size);
 /* Finishes and frees. A failure inside (never seen) is reported here. */
 rw_status rw_hasher_finish(rw_hasher *hasher, rw_sha256 *out, rw_error *err);
+/* Gives up instead of finishing; NULL is fine. */
+void rw_hasher_free(rw_hasher *hasher);
 
 rw_status rw_sha256_bytes(rw_context *ctx, rw_str bytes, rw_sha256 *out, rw_error *err);
 /* A range of a file, read in pieces, with progress (`task` "hash") and cancel. */

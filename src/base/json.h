@@ -64,7 +64,8 @@ typedef struct rw_json_writer {
     unsigned indent;
     unsigned depth;
     bool after_key;
-    uint64_t has_items[RW_JSON_DEPTH_MAX / 64 + 1];
+    uint64_t has_items[RW_JSON_DEPTH_MAX / 64 + 1]; /* a bit per depth */
+    uint64_t is_object[RW_JSON_DEPTH_MAX / 64 + 1];
 } rw_json_writer;
 
 void rw_json_begin_object(rw_json_writer *w);
