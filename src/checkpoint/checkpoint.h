@@ -34,7 +34,8 @@ const char *rw_dtype_name(rw_dtype dtype);
 /* Elements and bytes of one block (1 and 4 for F32, 32 and 20 for Q4_1). */
 void rw_dtype_block(rw_dtype dtype, uint32_t *elements, uint32_t *bytes);
 
-enum { RW_MAX_DIMS = 4 };
+/* GGUF stops at 4; safetensors has no limit, and vision towers ship 5 (a 3-D convolution). */
+enum { RW_MAX_DIMS = 8 };
 
 typedef struct rw_tensor {
     rw_str name;
