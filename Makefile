@@ -34,8 +34,9 @@ demo-smollm2: setup
 	@$(MAKE) --no-print-directory all
 	@tools/demo-smollm2
 
-test: setup
+test:
 	@tools/setup test
+	@tools/venv
 	@$(MAKE) --no-print-directory all
 	@ctest --test-dir $(BUILD) --output-on-failure -j $(JOBS)
 
