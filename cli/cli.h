@@ -52,10 +52,10 @@ typedef struct cli_group {
 } cli_group;
 
 /* The flags of a scaling (rw_scaling_options); `base` is where that struct lies. */
-enum { CLI_SCALING_COUNT = 16 };
+enum { CLI_SCALING_COUNT = 15 };
 extern const cli_option cli_scaling_options[CLI_SCALING_COUNT];
 #define CLI_SCALING_GROUP(struct_type, member)                                                     \
-    {"Scaling", cli_scaling_options, CLI_SCALING_COUNT, offsetof(struct_type, member)}
+    { "Scaling", cli_scaling_options, CLI_SCALING_COUNT, offsetof(struct_type, member) }
 
 /* ---- verbs ----------------------------------------------------------------------------------- */
 
