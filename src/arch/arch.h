@@ -63,8 +63,8 @@ typedef struct rw_arch {
    arch.missing_key, arch.bad_value (with the key in err->where). */
 rw_status rw_arch_from_config(const rw_json *config, rw_arena *arena, rw_arch *out, rw_error *err);
 
-/* GGUF metadata without knowing GGUF: keys come without the "<arch>." prefix, except
-   "general.architecture". */
+/* GGUF metadata without knowing GGUF: keys come without the "<arch>." prefix, except those that
+   begin with "general." or "tokenizer.". */
 typedef struct rw_arch_lookup {
     void *user;
     bool (*number)(void *user, const char *key, double *out);
@@ -72,6 +72,8 @@ typedef struct rw_arch_lookup {
     /* `layer`-th entry when the key holds an array, else the scalar */
     bool (*per_layer)(void *user, const char *key, uint32_t layer, double *out);
     bool (*has_tensor)(void *user, const char *name);
+    /* outermost dimension of a tensor; may be NULL (then "vocab_size" must be stated) */
+    bool (*tensor_rows)(void *user, const char *name, uint64_t *rows);
 } rw_arch_lookup;
 
 rw_status rw_arch_from_metadata(const rw_arch_lookup *lookup, rw_arena *arena, rw_arch *out,
@@ -101,6 +103,10 @@ typedef enum rw_weight {
 } rw_weight;
 
 typedef enum rw_naming { RW_NAMING_HF, RW_NAMING_GGUF } rw_naming;
+
+/* The family that reads this model_type (HF) or general.architecture (GGUF), or NULL. */
+const rw_family *rw_family_of_model_type(rw_str model_type);
+const rw_family *rw_family_of_gguf(rw_str architecture);
 
 /* Name of a weight, "model.layers.3.self_attn.q_proj.weight" or "blk.3.attn_q.weight". */
 void rw_arch_tensor_name(const rw_arch *arch, rw_naming naming, rw_weight weight, uint32_t layer,

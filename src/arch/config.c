@@ -1,0 +1,208 @@
+/*
+ * config.c - the language part of a config.json as a record.
+ *
+ * Defaults for absent keys are those of transformers' LlamaConfig.
+ */
+#include <math.h>
+#include <string.h>
+
+#include "arch/internal.h"
+
+/* First of the keys (NULL-terminated) that is there and not null. */
+static const rw_json *first_of(const rw_json *config, const char *const *keys) {
+    for (; *keys; keys++) {
+        const rw_json *node = rw_json_get(config, *keys);
+        if (!rw_json_is_null(node))
+            return node;
+    }
+    return NULL;
+}
+
+static bool is_count(const rw_json *node, uint64_t max, uint32_t *out) {
+    uint64_t value = rw_json_u64_or(node, 0);
+    if (value == 0 || value > max)
+        return false;
+    *out = (uint32_t)value;
+    return true;
+}
+
+static rw_status bad_value(rw_error *err, const char *key, const char *what) {
+    return rw_fail(err, RW_ERR_INPUT, "arch.bad_value", key, "\"%s\" %s", key, what);
+}
+
+/* A number from 1 to `max`; absent is an error unless *out holds a default already. */
+static rw_status read_count(const rw_json *config, const char *key, uint64_t max, uint32_t *out,
+                            rw_error *err) {
+    const rw_json *node = rw_json_get(config, key);
+    if (!rw_json_is_null(node))
+        return is_count(node, max, out)
+                   ? RW_OK
+                   : bad_value(err, key, "must be a whole number, positive and not absurd");
+    if (*out != 0)
+        return RW_OK;
+    return rw_fail(err, RW_ERR_INPUT, "arch.missing_key", key,
+                   "the config has no \"%s\", which its architecture needs", key);
+}
+
+static rw_status read_bool(const rw_json *config, const char *key, bool *out, rw_error *err) {
+    const rw_json *node = rw_json_get(config, key);
+    if (rw_json_is_null(node))
+        return RW_OK;
+    if (node->type != RW_JSON_BOOL)
+        return bad_value(err, key, "must be true or false");
+    *out = node->boolean;
+    return RW_OK;
+}
+
+/* ---- names and ids ----------------------------------------------------------------------------
+ */
+
+static void read_names(const rw_json *config, rw_arch *out) {
+    rw_str type = rw_json_string_or(rw_json_get(config, "model_type"), "");
+    rw_arch_copy_name(out->model_type, type);
+    const rw_json *list = rw_json_get(config, "architectures");
+    bool named = list && list->type == RW_JSON_ARRAY && list->first;
+    rw_str name = rw_json_string_or(named ? list->first : NULL, "");
+    rw_arch_copy_name(out->name, name.size ? name : type);
+}
+
+static int64_t read_token(const rw_json *config, const char *key) {
+    const rw_json *node = rw_json_get(config, key);
+    if (node && node->type == RW_JSON_ARRAY)
+        node = node->first; /* Llama 3 lists several ends; the first is the document's */
+    uint64_t id = rw_json_u64_or(node, UINT64_MAX);
+    return id < RW_MAX_VOCAB ? (int64_t)id : -1;
+}
+
+static rw_status read_activation(const rw_json *config, rw_arch *out, rw_error *err) {
+    static const struct {
+        const char *name;
+        rw_activation activation;
+    } known[] = {{"silu", RW_ACT_SILU},
+                 {"swish", RW_ACT_SILU},
+                 {"gelu", RW_ACT_GELU},
+                 {"gelu_new", RW_ACT_GELU_TANH},
+                 {"gelu_pytorch_tanh", RW_ACT_GELU_TANH}};
+    rw_str name = rw_json_string_or(rw_json_get(config, "hidden_act"), "silu");
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
+        if (rw_str_is(name, known[i].name)) {
+            out->activation = known[i].activation;
+            return RW_OK;
+        }
+    return bad_value(err, "hidden_act", "names an activation that is not known");
+}
+
+/* ---- a family we know -------------------------------------------------------------------------
+ */
+
+static rw_status read_head_dim(const rw_json *config, const rw_arch *arch, rw_layer *layer,
+                               rw_error *err) {
+    if (arch->hidden % layer->n_heads == 0)
+        layer->qk_dim = arch->hidden / layer->n_heads;
+    RW_TRY(read_count(config, "head_dim", RW_MAX_HEAD_DIM, &layer->qk_dim, err));
+    layer->v_dim = layer->qk_dim;
+    return RW_OK;
+}
+
+static rw_status read_layer(const rw_json *config, const rw_arch *arch, rw_layer *layer,
+                            rw_error *err) {
+    RW_TRY(read_count(config, "num_attention_heads", RW_MAX_HEADS, &layer->n_heads, err));
+    layer->n_kv_heads = layer->n_heads;
+    RW_TRY(read_count(config, "num_key_value_heads", RW_MAX_HEADS, &layer->n_kv_heads, err));
+    RW_TRY(read_head_dim(config, arch, layer, err));
+    RW_TRY(read_count(config, "intermediate_size", RW_MAX_FFN, &layer->ffn_dim, err));
+    layer->rotary = true;
+    /* Mistral 0.1: every layer has the window. Later ones say null. */
+    const rw_json *window = rw_json_get(config, "sliding_window");
+    if (rw_str_is(rw_str_of(arch->model_type), "mistral") && !rw_json_is_null(window)) {
+        layer->kind = RW_LAYER_SLIDING;
+        RW_TRY(read_count(config, "sliding_window", UINT32_MAX, &layer->window, err));
+    }
+    return RW_OK;
+}
+
+static rw_status read_eps(const rw_json *config, double *out, rw_error *err) {
+    const rw_json *node = rw_json_get(config, "rms_norm_eps");
+    *out = rw_json_is_null(node) ? 1e-6 : rw_json_number_or(node, -1.0);
+    if (!(*out >= 0.0 && *out < 1.0))
+        return bad_value(err, "rms_norm_eps", "must be a number from 0 to 1");
+    return RW_OK;
+}
+
+static rw_status read_known(const rw_json *config, rw_arena *arena, rw_arch *out, rw_error *err) {
+    RW_TRY(read_count(config, "num_hidden_layers", RW_MAX_LAYERS, &out->n_layers, err));
+    RW_TRY(read_count(config, "hidden_size", RW_MAX_HIDDEN, &out->hidden, err));
+    RW_TRY(read_count(config, "vocab_size", RW_MAX_VOCAB, &out->vocab, err));
+    RW_TRY(read_eps(config, &out->norm_eps, err));
+    RW_TRY(read_activation(config, out, err));
+    RW_TRY(read_bool(config, "tie_word_embeddings", &out->tied_embeddings, err));
+    RW_TRY(read_bool(config, "attention_bias", &out->attention_bias, err));
+    RW_TRY(read_bool(config, "mlp_bias", &out->mlp_bias, err));
+    RW_TRY(rw_arch_make_layers(out, arena, err));
+    rw_layer layer = {.kind = RW_LAYER_FULL};
+    RW_TRY(read_layer(config, out, &layer, err));
+    for (uint32_t i = 0; i < out->n_layers; i++)
+        out->layers[i] = layer;
+    out->head_dim = layer.qk_dim;
+    return rw_arch_finish(out, err);
+}
+
+/* ---- a family we don't know: what it states, without complaint --------------------------------
+ */
+
+static const char *const layer_keys[] = {"num_hidden_layers", "n_layer", "num_layers", "n_layers",
+                                         NULL};
+static const char *const hidden_keys[] = {"hidden_size", "n_embd", "d_model", "dim", NULL};
+static const char *const head_keys[] = {"num_attention_heads", "n_head", "num_heads", "n_heads",
+                                        NULL};
+static const char *const kv_keys[] = {"num_key_value_heads", "num_kv_heads",
+                                      "multi_query_group_num", NULL};
+static const char *const head_dim_keys[] = {"head_dim", "kv_channels", NULL};
+static const char *const ffn_keys[] = {"intermediate_size", "n_inner", "ffn_hidden_size", NULL};
+
+static rw_layer_kind kind_of(const rw_json *type) {
+    rw_str name = rw_json_string_or(type, "full_attention");
+    if (rw_str_is(name, "full_attention"))
+        return RW_LAYER_FULL;
+    return rw_str_is(name, "sliding_attention") ? RW_LAYER_SLIDING : RW_LAYER_OTHER;
+}
+
+static rw_status read_unknown(const rw_json *config, rw_arena *arena, rw_arch *out, rw_error *err) {
+    is_count(first_of(config, layer_keys), RW_MAX_LAYERS, &out->n_layers);
+    is_count(first_of(config, hidden_keys), RW_MAX_HIDDEN, &out->hidden);
+    is_count(rw_json_get(config, "vocab_size"), RW_MAX_VOCAB, &out->vocab);
+    rw_layer layer = {.rotary = true};
+    is_count(first_of(config, head_keys), RW_MAX_HEADS, &layer.n_heads);
+    layer.n_kv_heads = layer.n_heads;
+    is_count(first_of(config, kv_keys), RW_MAX_HEADS, &layer.n_kv_heads);
+    if (layer.n_heads != 0)
+        layer.qk_dim = out->hidden / layer.n_heads;
+    is_count(first_of(config, head_dim_keys), RW_MAX_HEAD_DIM, &layer.qk_dim);
+    layer.v_dim = layer.qk_dim;
+    is_count(first_of(config, ffn_keys), RW_MAX_FFN, &layer.ffn_dim);
+    is_count(rw_json_get(config, "sliding_window"), UINT32_MAX, &layer.window);
+    out->head_dim = layer.qk_dim;
+    RW_TRY(rw_arch_make_layers(out, arena, err));
+    const rw_json *types = rw_json_get(config, "layer_types");
+    const rw_json *type = types && types->type == RW_JSON_ARRAY ? types->first : NULL;
+    for (uint32_t i = 0; i < out->n_layers; i++, type = type ? type->next : NULL) {
+        out->layers[i] = layer;
+        out->layers[i].kind = kind_of(type);
+        if (out->layers[i].kind != RW_LAYER_SLIDING || layer.window == 0)
+            out->layers[i].window = 0;
+    }
+    return RW_OK;
+}
+
+rw_status rw_arch_from_config(const rw_json *config, rw_arena *arena, rw_arch *out, rw_error *err) {
+    memset(out, 0, sizeof *out);
+    if (!config || config->type != RW_JSON_OBJECT)
+        return rw_fail(err, RW_ERR_INPUT, "arch.bad_value", NULL,
+                       "the description of the model must be a JSON object");
+    read_names(config, out);
+    out->bos = read_token(config, "bos_token_id");
+    out->eos = read_token(config, "eos_token_id");
+    out->family = rw_family_of_model_type(rw_str_of(out->model_type));
+    return out->family ? read_known(config, arena, out, err)
+                       : read_unknown(config, arena, out, err);
+}

@@ -1,0 +1,95 @@
+/*
+ * memory.c - see memory.h.
+ */
+#include <string.h>
+
+#include "arch/memory.h"
+
+enum { ELEMENT_BYTES = 4 /* float32 and int32 */ };
+
+static uint64_t mul(uint64_t a, uint64_t b) {
+    uint64_t product;
+    return __builtin_mul_overflow(a, b, &product) ? UINT64_MAX : product;
+}
+
+static uint64_t add(uint64_t a, uint64_t b) {
+    uint64_t sum;
+    return __builtin_add_overflow(a, b, &sum) ? UINT64_MAX : sum;
+}
+
+static uint64_t larger(uint64_t a, uint64_t b) {
+    return a > b ? a : b;
+}
+
+/* Widest of each dimension over the layers: scratch serves them all. */
+typedef struct widths {
+    uint64_t heads, q, o, qk_dim, v_dim, ffn;
+} widths;
+
+static widths widest(const rw_arch *arch) {
+    widths w = {0};
+    for (uint32_t i = 0; i < arch->n_layers; i++) {
+        const rw_layer *l = &arch->layers[i];
+        w.heads = larger(w.heads, l->n_heads);
+        w.q = larger(w.q, (uint64_t)l->n_heads * l->qk_dim);
+        w.o = larger(w.o, (uint64_t)l->n_heads * l->v_dim);
+        w.qk_dim = larger(w.qk_dim, l->qk_dim);
+        w.v_dim = larger(w.v_dim, l->v_dim);
+        w.ffn = larger(w.ffn, l->ffn_dim);
+    }
+    return w;
+}
+
+/* One thread's scratch: tiles of scores (128 x 256), of queries, values and results (256 rows), and
+   some to round up with. The kernels' own demand is checked against it before they run. */
+static uint64_t workspace(const widths *w) {
+    return 128 * 256 + 256 * (2 * w->qk_dim + 2 * w->v_dim + 16);
+}
+
+uint64_t rw_arch_scratch_elements(const rw_arch *arch, rw_scratch scratch, uint64_t chunk,
+                                  unsigned threads) {
+    widths w = widest(arch);
+    uint64_t per_token[RW_SCRATCH_COUNT] = {
+        [RW_SCRATCH_TOKENS] = 1,
+        [RW_SCRATCH_STREAM] = arch->hidden,
+        [RW_SCRATCH_NORMED] = arch->hidden,
+        [RW_SCRATCH_Q] = w.q,
+        [RW_SCRATCH_ATTENTION] = w.o,
+        [RW_SCRATCH_LSE] = w.heads,
+        [RW_SCRATCH_GATE] = w.ffn,
+        [RW_SCRATCH_UP] = w.ffn,
+        [RW_SCRATCH_COS] = 2 * ((w.qk_dim + 1) / 2),
+        [RW_SCRATCH_SIN] = 2 * ((w.qk_dim + 1) / 2),
+    };
+    if (scratch == RW_SCRATCH_WORKSPACE)
+        return mul(workspace(&w), threads);
+    return mul(per_token[scratch], chunk);
+}
+
+uint64_t rw_arch_cache_rows(const rw_arch *arch, uint32_t layer, uint64_t context, uint64_t chunk) {
+    const rw_layer *l = &arch->layers[layer];
+    if (l->kind == RW_LAYER_OTHER)
+        return 0;
+    uint64_t windowed = add(l->window, chunk);
+    bool sliding = l->kind == RW_LAYER_SLIDING && l->window != 0;
+    return sliding && windowed < context ? windowed : context;
+}
+
+void rw_arch_memory(const rw_arch *arch, uint64_t context, uint64_t chunk, unsigned threads,
+                    rw_memory *out) {
+    memset(out, 0, sizeof *out);
+    if (chunk == 0)
+        chunk = RW_DEFAULT_CHUNK;
+    if (chunk > context)
+        chunk = context;
+    out->weights = mul(arch->parameters, ELEMENT_BYTES);
+    for (uint32_t i = 0; i < arch->n_layers; i++) {
+        uint64_t rows = rw_arch_cache_rows(arch, i, context, chunk);
+        uint64_t row = rw_arch_kv_elements(arch, i, 1);
+        out->kv = add(out->kv, mul(mul(rows, row), ELEMENT_BYTES));
+    }
+    for (int i = 0; i < RW_SCRATCH_COUNT; i++) {
+        uint64_t count = rw_arch_scratch_elements(arch, (rw_scratch)i, chunk, threads);
+        out->activations = add(out->activations, mul(count, ELEMENT_BYTES));
+    }
+}
