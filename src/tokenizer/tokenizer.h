@@ -64,6 +64,9 @@ enum {
     /* Recognise special tokens written out in the text; without it they are plain text. (Added
        tokens that aren't special are recognised always.) */
     RW_TOKENIZE_SPECIAL = 1u << 2,
+    /* Leave out bytes that the vocabulary lacks, as Hugging Face and llama.cpp do; without it they
+       are an error. (SmolLM2 lacks 21 bytes, six of them ASCII control characters.) */
+    RW_TOKENIZE_DROP = 1u << 3,
     /* What Hugging Face's encode() does by default. */
     RW_TOKENIZE_DEFAULT = RW_TOKENIZE_BOS | RW_TOKENIZE_EOS | RW_TOKENIZE_SPECIAL
 };
@@ -73,8 +76,9 @@ enum {
    there. Decoding gives the same bytes back, unless the file asks for a normalizer (Qwen2's NFC),
    for add_prefix_space, or for lstrip/rstrip of an added token. `*ids` is rw_alloc memory of the
    tokenizer's context: free it with rw_free. Codes: tokenizer.byte (the vocabulary lacks a byte
-   that the text needs and has no unknown token; the offset is given), tokenizer.dropped (the
-   file's pattern would throw text away), tokenizer.pattern, tokenizer.too_large (2 GiB or more). */
+   that the text needs and has no unknown token; the offset is given; see RW_TOKENIZE_DROP),
+   tokenizer.dropped (the file's pattern would throw text away), tokenizer.pattern,
+   tokenizer.too_large (2 GiB or more). */
 rw_status rw_tokenizer_encode(const rw_tokenizer *tokenizer, rw_str text, unsigned flags,
                               int32_t **ids, size_t *count, rw_error *err);
 

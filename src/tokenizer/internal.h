@@ -1,0 +1,226 @@
+/*
+ * internal.h - what the files of this room share.
+ *
+ * The way of a text: added.c cuts out added tokens, normalize.c rewrites what lies between them,
+ * split.c cuts that into pieces with the file's patterns, bpe.c turns a piece into ids.
+ * tokenizer.c conducts; tokenizer_json.c and vocabulary.c fill the tables through build.c.
+ */
+#ifndef RW_TOKENIZER_INTERNAL_H
+#define RW_TOKENIZER_INTERNAL_H
+
+#define PCRE2_CODE_UNIT_WIDTH 8
+#include <pcre2.h>
+
+#include "tokenizer/tokenizer.h"
+
+enum {
+    TK_COUNT_MAX = 1 << 24,    /* tokens: ids stay far from int32's end       */
+    TK_MERGES_MAX = 1 << 25,   /* merges                                      */
+    TK_STAGES_MAX = 8,         /* pre-tokenizers in a row                     */
+    TK_AFFIX_MAX = 16,         /* ids that the template puts before or behind */
+    TK_ADDED_LENGTH_MAX = 4096 /* bytes of an added token: bounds the search  */
+};
+
+/* Tokenizer kinds. SentencePiece-style BPE will be the second. */
+typedef enum tk_kind { TK_BYTE_LEVEL_BPE } tk_kind;
+
+/* ---- tables --------------------------------------------------------------------------------- */
+
+typedef struct tk_token {
+    rw_str spelling; /* in the file                                     */
+    rw_str bytes;    /* what it stands for                              */
+    bool present;    /* some entry of the file has this id              */
+    bool model;      /* BPE may produce it: it stands in the vocabulary */
+    bool added;      /* it is looked for in the text                    */
+    bool special;
+} tk_token;
+
+typedef struct tk_added {
+    rw_str content;
+    int32_t id;
+    bool special, single_word, lstrip, rstrip, normalized;
+} tk_added;
+
+/* Trie over the contents of added tokens: children of a node are a linked list. */
+typedef struct tk_trie_node {
+    uint32_t child, sibling; /* 0: none (0 is the root, nobody's child)        */
+    int32_t added;           /* index into tk_added array, -1: no token ends here */
+    uint8_t byte;
+} tk_trie_node;
+
+typedef struct tk_trie {
+    tk_trie_node *nodes; /* NULL: no tokens */
+    size_t count, capacity;
+    bool first[256]; /* bytes that begin some token */
+} tk_trie;
+
+/* (left id, right id) -> rank and id of the merged token; open addressing, key 0 free is coded as
+   rank TK_NO_RANK. */
+typedef struct tk_merge {
+    uint64_t pair;
+    uint32_t rank;
+    int32_t id;
+} tk_merge;
+#define TK_NO_RANK UINT32_MAX
+
+typedef struct tk_bpe {
+    int32_t byte_id[256]; /* -1: the vocabulary lacks this byte          */
+    tk_merge *merges;     /* [merge_mask + 1]                            */
+    size_t merge_mask;
+    int32_t unknown; /* id for bytes that the vocabulary lacks, -1: none */
+    bool fuse_unknown;
+    bool ignore_merges; /* a piece that is a token as a whole is that token */
+} tk_bpe;
+
+typedef enum tk_stage_kind {
+    TK_STAGE_REGEX,       /* every match and every gap is a piece            */
+    TK_STAGE_PREFIX_SPACE /* a piece that doesn't begin with a space gets one */
+} tk_stage_kind;
+
+typedef struct tk_stage {
+    tk_stage_kind kind;
+    bool keeps_gaps; /* false: text that the pattern doesn't match is an error */
+    pcre2_code *code;
+} tk_stage;
+
+typedef enum tk_normalizer { TK_NFC, TK_NFD, TK_NFKC, TK_NFKD } tk_normalizer;
+
+typedef struct tk_affix {
+    int32_t ids[TK_AFFIX_MAX];
+    size_t count;
+} tk_affix;
+
+struct rw_tokenizer {
+    rw_context *ctx;
+    rw_arena arena; /* names, bytes of tokens */
+    const char *where;
+    tk_kind kind;
+    tk_token *tokens; /* [count] */
+    size_t count, capacity;
+    int32_t *by_spelling; /* [spelling_mask + 1] ids hashed by spelling, -1: free */
+    size_t spelling_mask;
+    size_t longest;         /* bytes of the longest token */
+    uint32_t alphabet[256]; /* the character that spells a byte */
+    tk_added *added;        /* [added_count] */
+    size_t added_count, added_capacity;
+    tk_trie raw_trie;        /* added tokens looked for before the normalizer */
+    tk_trie normalized_trie; /* and after it                                  */
+    tk_normalizer normalizers[TK_STAGES_MAX];
+    size_t normalizer_count;
+    tk_stage stages[TK_STAGES_MAX];
+    size_t stage_count;
+    tk_bpe bpe;
+    tk_affix prefix, suffix;
+    int64_t bos, eos;
+    pcre2_general_context *pcre; /* PCRE2's memory comes from our context */
+};
+
+/* ---- one call of encode --------------------------------------------------------------------- */
+
+typedef struct tk_symbol {
+    int32_t id;
+    uint32_t prev, next; /* TK_END: none */
+    bool alive;
+} tk_symbol;
+#define TK_END UINT32_MAX
+
+typedef struct tk_candidate {
+    uint64_t key; /* rank << 32 | position: smallest first */
+    int32_t id;   /* of the merged token                   */
+} tk_candidate;
+
+/* A piece met before in this call: its ids are copied from where they stand in the output. */
+typedef struct tk_seen {
+    const char *piece;
+    uint32_t size, ids_count;
+    size_t ids_at;
+} tk_seen;
+
+typedef struct tk_run {
+    const rw_tokenizer *tokenizer;
+    rw_context *ctx;
+    rw_str text; /* of the whole call, for offsets in errors */
+    unsigned flags;
+    rw_error *err;
+    int32_t *ids;
+    size_t count, capacity;
+    rw_buf spelled; /* scratch */
+    rw_arena arena; /* normalised text: pieces point into it until the call ends */
+    tk_symbol *symbols;
+    size_t symbol_capacity;
+    tk_candidate *heap;
+    size_t heap_count, heap_capacity;
+    tk_seen *seen; /* [seen_mask + 1] */
+    size_t seen_mask;
+    pcre2_match_data *match[TK_STAGES_MAX];
+} tk_run;
+
+/* ---- functions ------------------------------------------------------------------------------ */
+
+/* alphabet.c: GPT-2's spelling of bytes as printable characters. */
+uint32_t tk_alphabet_char(uint8_t byte);
+/* Bytes that `spelling` stands for, `out` has room for spelling.size; false when a character is
+   not of the alphabet. */
+bool tk_alphabet_bytes(rw_str spelling, char *out, size_t *size);
+
+/* build.c */
+uint64_t tk_mix(uint64_t x);
+uint64_t tk_hash(rw_str bytes);
+size_t tk_table_size(size_t count); /* power of two: half of it stays free */
+
+/* A tokenizer in the making. */
+typedef struct tk_builder {
+    rw_tokenizer *tokenizer;
+    rw_buf scratch;
+    rw_error *err;
+} tk_builder;
+
+/* `builder` must be zero but for `err`; on failure nothing is left to free. */
+rw_status tk_begin(tk_builder *builder, rw_context *ctx, const char *where);
+/* Room for `count` tokens; once. */
+rw_status tk_reserve_tokens(tk_builder *builder, size_t count);
+/* A token of the model's vocabulary, spelled in the byte alphabet. */
+rw_status tk_set_token(tk_builder *builder, uint64_t id, rw_str spelling);
+/* A token that is looked for in the text; it may stand in the vocabulary already. */
+rw_status tk_add_token(tk_builder *builder, uint64_t id, tk_added added);
+/* Id by spelling: of any token, or of one that BPE may produce; -1: none. */
+int32_t tk_find(const rw_tokenizer *tokenizer, rw_str spelling);
+int32_t tk_find_model(const rw_tokenizer *tokenizer, rw_str spelling);
+/* After the tokens and normalizers, before the merges: refuses holes, makes the tables. */
+rw_status tk_index_tokens(tk_builder *builder);
+/* Success hands the tokenizer over; else all is freed. Returns `status`. */
+rw_status tk_end(tk_builder *builder, rw_status status, rw_tokenizer **out);
+rw_status tk_unsupported(const tk_builder *builder, const char *part, rw_str name);
+
+/* bpe.c */
+rw_status tk_bpe_reserve_merges(rw_tokenizer *tokenizer, size_t count, rw_error *err);
+rw_status tk_bpe_add_merge(tk_builder *builder, size_t rank, rw_str left, rw_str right);
+rw_status tk_bpe_encode(tk_run *run, rw_str piece);
+rw_status tk_emit(tk_run *run, const int32_t *ids, size_t count);
+
+/* pattern.c: a pattern in Oniguruma's spelling, as tokenizer.json has it -> PCRE2's. What could
+   mean something else in the two is refused. */
+rw_status tk_pattern_translate(rw_str pattern, const char *where, rw_buf *out, rw_error *err);
+
+/* split.c */
+extern const char tk_pattern_gpt2[];
+extern const char tk_pattern_llama3[];
+extern const char tk_pattern_qwen2[];
+rw_status tk_add_regex_stage(rw_tokenizer *tokenizer, rw_str pattern, bool keeps_gaps,
+                             rw_error *err);
+rw_status tk_add_prefix_space_stage(rw_tokenizer *tokenizer, rw_error *err);
+/* Cuts `text` (valid UTF-8) with stages `first`... and encodes every piece. */
+rw_status tk_split(tk_run *run, size_t first, rw_str text);
+
+/* normalize.c: `*out` is `text` itself where nothing changes, else arena memory of the run. */
+rw_status tk_normalize(const rw_tokenizer *tokenizer, rw_arena *arena, rw_str text, rw_str *out,
+                       rw_error *err);
+
+/* added.c */
+rw_status tk_trie_insert(rw_tokenizer *tokenizer, tk_trie *trie, rw_str content, size_t added,
+                         rw_error *err);
+typedef rw_status (*tk_section_fn)(tk_run *run, rw_str section);
+/* Emits the ids of the added tokens in `text` and hands what lies between them to `section`. */
+rw_status tk_cut_added(tk_run *run, const tk_trie *trie, rw_str text, tk_section_fn section);
+
+#endif

@@ -1,0 +1,116 @@
+/*
+ * vocabulary.c - a tokenizer from the tokenizer.ggml.* values of a GGUF.
+ *
+ * A GGUF names its pre-tokenizer instead of describing it. The table below says what a name means,
+ * after the split patterns that llama.cpp uses for it; where llama.cpp leaves out a normalizer
+ * that the model was trained with (Qwen2's NFC), ours follows the model.
+ */
+#include <string.h>
+
+#include "tokenizer/internal.h"
+
+typedef struct pre_tokenizer {
+    const char *name;
+    const char *patterns[4]; /* one after the other */
+    bool ignore_merges, adds_bos, nfc;
+} pre_tokenizer;
+
+static const pre_tokenizer pre_tokenizers[] = {
+    {.name = "gpt-2", .patterns = {tk_pattern_gpt2}},
+    {.name = "smollm", .patterns = {"\\p{N}", tk_pattern_gpt2}},
+    {.name = "starcoder", .patterns = {"\\p{N}", tk_pattern_gpt2}},
+    {.name = "llama-bpe", .patterns = {tk_pattern_llama3}, .ignore_merges = true, .adds_bos = true},
+    {.name = "llama3", .patterns = {tk_pattern_llama3}, .ignore_merges = true, .adds_bos = true},
+    {.name = "qwen2", .patterns = {tk_pattern_qwen2}, .nfc = true},
+    {.name = "default",
+     .patterns = {"[\\p{P}\\$\\+<=>\\^~\\|]+", tk_pattern_gpt2, "\\p{N}+", "[0-9][0-9][0-9]"}},
+};
+
+static const pre_tokenizer *find_pre(rw_str name) {
+    if (name.size == 0)
+        name = rw_str_of("default");
+    for (size_t i = 0; i < sizeof pre_tokenizers / sizeof *pre_tokenizers; i++)
+        if (rw_str_is(name, pre_tokenizers[i].name))
+            return &pre_tokenizers[i];
+    return NULL;
+}
+
+static rw_status add_stages(tk_builder *builder, const pre_tokenizer *pre) {
+    rw_tokenizer *tokenizer = builder->tokenizer;
+    for (size_t i = 0; i < 4 && pre->patterns[i]; i++)
+        RW_TRY(tk_add_regex_stage(tokenizer, rw_str_of(pre->patterns[i]), true, builder->err));
+    if (pre->nfc)
+        tokenizer->normalizers[tokenizer->normalizer_count++] = TK_NFC;
+    tokenizer->bpe.ignore_merges = pre->ignore_merges;
+    return RW_OK;
+}
+
+static rw_status add_tokens(tk_builder *builder, const rw_vocabulary *vocabulary) {
+    RW_TRY(tk_reserve_tokens(builder, vocabulary->count));
+    for (size_t id = 0; id < vocabulary->count; id++) {
+        rw_str spelling = vocabulary->tokens[id];
+        int32_t type = vocabulary->types ? vocabulary->types[id] : RW_TOKEN_NORMAL;
+        RW_TRY(tk_set_token(builder, id, spelling));
+        bool special = type == RW_TOKEN_CONTROL || type == RW_TOKEN_UNKNOWN;
+        if (special || type == RW_TOKEN_USER_DEFINED)
+            RW_TRY(tk_add_token(builder, id, (tk_added){.content = spelling, .special = special}));
+    }
+    return tk_index_tokens(builder);
+}
+
+static rw_status add_merges(tk_builder *builder, const rw_vocabulary *vocabulary) {
+    RW_TRY(tk_bpe_reserve_merges(builder->tokenizer, vocabulary->merge_count, builder->err));
+    for (size_t rank = 0; rank < vocabulary->merge_count; rank++) {
+        rw_str merge = vocabulary->merges[rank];
+        const char *space = merge.size ? memchr(merge.data, ' ', merge.size) : NULL;
+        if (!space)
+            return rw_fail(builder->err, RW_ERR_INPUT, "tokenizer.merge", builder->tokenizer->where,
+                           "merge %zu is not two tokens with a space between them", rank);
+        size_t left = (size_t)(space - merge.data);
+        RW_TRY(tk_bpe_add_merge(builder, rank, (rw_str){merge.data, left},
+                                (rw_str){space + 1, merge.size - left - 1}));
+    }
+    return RW_OK;
+}
+
+/* bos or eos, and whether it is put around every text. */
+static rw_status set_end_token(tk_builder *builder, int64_t id, bool adds, const char *name,
+                               int64_t *out, tk_affix *affix) {
+    if (id < -1 || id >= (int64_t)builder->tokenizer->count)
+        return rw_fail(builder->err, RW_ERR_INPUT, "tokenizer.id_range", builder->tokenizer->where,
+                       "the id of %s is %lld, but there are %zu tokens", name, (long long)id,
+                       builder->tokenizer->count);
+    if (adds && id < 0)
+        return rw_fail(builder->err, RW_ERR_INPUT, "tokenizer.special_token",
+                       builder->tokenizer->where,
+                       "the file asks for %s around every text but names no such token", name);
+    *out = id;
+    if (adds)
+        affix->ids[affix->count++] = (int32_t)id;
+    return RW_OK;
+}
+
+static rw_status build(tk_builder *builder, const rw_vocabulary *vocabulary) {
+    rw_tokenizer *tokenizer = builder->tokenizer;
+    if (!rw_str_is(vocabulary->model, "gpt2"))
+        return tk_unsupported(builder, "tokenizer.ggml.model", vocabulary->model);
+    const pre_tokenizer *pre = find_pre(vocabulary->pre);
+    if (!pre)
+        return tk_unsupported(builder, "tokenizer.ggml.pre", vocabulary->pre);
+    bool adds_bos = vocabulary->add_bos < 0 ? pre->adds_bos : vocabulary->add_bos != 0;
+    RW_TRY(add_stages(builder, pre));
+    RW_TRY(add_tokens(builder, vocabulary));
+    RW_TRY(add_merges(builder, vocabulary));
+    RW_TRY(set_end_token(builder, vocabulary->bos, adds_bos, "bos", &tokenizer->bos,
+                         &tokenizer->prefix));
+    return set_end_token(builder, vocabulary->eos, vocabulary->add_eos > 0, "eos", &tokenizer->eos,
+                         &tokenizer->suffix);
+}
+
+rw_status rw_tokenizer_from_vocabulary(rw_context *ctx, const rw_vocabulary *vocabulary,
+                                       const char *where, rw_tokenizer **out, rw_error *err) {
+    *out = NULL;
+    tk_builder builder = {.err = err};
+    RW_TRY(tk_begin(&builder, ctx, where));
+    return tk_end(&builder, build(&builder, vocabulary), out);
+}
