@@ -2,8 +2,6 @@
  * context.c - what the caller decided once, and the services that follow from it.
  */
 #include <sched.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 #include <time.h>
@@ -85,15 +83,6 @@ static uint64_t random_seed(const void *salt) {
 /* ---- life -------------------------------------------------------------------------------------
  */
 
-static void *libc_realloc(void *user, void *pointer, size_t size) {
-    (void)user;
-    if (size == 0) {
-        free(pointer);
-        return NULL;
-    }
-    return realloc(pointer, size);
-}
-
 /* A caller built against an older or newer header has a shorter or longer struct. Fields that we
    don't know must be unset: obeying half of what was asked would be worse. */
 static rw_status read_options(const rw_context_options *given, rw_context_options *out,
@@ -121,22 +110,23 @@ static rw_status read_options(const rw_context_options *given, rw_context_option
     return RW_OK;
 }
 
+/* The context lies in a block of its own allocator, which needs a context to be asked: a copy on
+   the stack serves before there is one and after it is gone. */
 rw_status rw_context_create(const rw_context_options *options, rw_context **out, rw_error *err) {
-    rw_context_options read;
+    rw_context start = {.last_progress = -1.0};
     *out = NULL;
-    RW_TRY(read_options(options, &read, err));
-    rw_realloc_fn make = read.realloc ? read.realloc : libc_realloc;
-    rw_context *ctx = make(read.user, NULL, sizeof *ctx);
+    RW_TRY(read_options(options, &start.options, err));
+    rw_context *ctx = rw_alloc(&start, sizeof *ctx);
     if (!ctx)
         return rw_fail_memory(err, "context", sizeof *ctx);
-    *ctx = (rw_context){.options = read, .last_progress = -1.0};
-    atomic_init(&ctx->cancelled, 0);
-    if (ctx->options.threads == 0) {
+    if (start.options.threads == 0) {
         unsigned threads = machine_threads();
-        ctx->options.threads = threads < THREADS_MAX ? threads : THREADS_MAX;
+        start.options.threads = threads < THREADS_MAX ? threads : THREADS_MAX;
     }
-    ctx->options.cpu_level = resolve_cpu_level(read.cpu_level);
-    ctx->hash_seed = random_seed(ctx);
+    start.options.cpu_level = resolve_cpu_level(start.options.cpu_level);
+    start.hash_seed = random_seed(ctx);
+    memcpy(ctx, &start, sizeof *ctx);
+    atomic_init(&ctx->cancelled, 0);
     *out = ctx;
     return RW_OK;
 }
@@ -145,8 +135,8 @@ void rw_context_free(rw_context *ctx) {
     if (!ctx)
         return;
     rw_pool_free(ctx);
-    rw_realloc_fn make = ctx->options.realloc ? ctx->options.realloc : libc_realloc;
-    make(ctx->options.user, ctx, 0);
+    rw_context end = {.options = ctx->options};
+    rw_free(&end, ctx);
 }
 
 /* ---- services ---------------------------------------------------------------------------------

@@ -97,7 +97,8 @@ void rw_buf_append(rw_buf *buf, const void *bytes, size_t size) {
 }
 
 void rw_buf_text(rw_buf *buf, const char *text) {
-    rw_buf_append(buf, text, strlen(text));
+    rw_str str = rw_str_of(text);
+    rw_buf_append(buf, str.data, str.size);
 }
 
 void rw_buf_char(rw_buf *buf, char c) {
