@@ -37,6 +37,20 @@ static void put_double(writer *w, double value) {
     put_uint(w, bits, 8);
 }
 
+/* This room's functions take no context, and hashing wants one for its memory. */
+static rw_status hash(const writer *w, char out[65], rw_error *err) {
+    const rw_context_options options = {.struct_size = sizeof options, .threads = 1};
+    rw_context *ctx;
+    RW_TRY(rw_context_create(&options, &ctx, err));
+    rw_sha256 digest;
+    rw_status status =
+        rw_sha256_bytes(ctx, (rw_str){(const char *)w->bytes, w->size}, &digest, err);
+    rw_context_free(ctx);
+    if (status == RW_OK)
+        rw_sha256_hex(&digest, out);
+    return status;
+}
+
 rw_status rw_rope_table_identity(const rw_rope_table *table, char out[65], rw_error *err) {
     if (table->pairs > RW_ROPE_MAX_PAIRS)
         return rw_fail(err, RW_ERR_INPUT, "rope.dims", "pairs", "a table of %u pairs is none",
@@ -53,8 +67,5 @@ rw_status rw_rope_table_identity(const rw_rope_table *table, char out[65], rw_er
         put_double(&w, doubles[i]);
     for (uint32_t k = 0; k < table->pairs; k++)
         put_double(&w, table->inv_freq[k]);
-    rw_sha256 digest;
-    RW_TRY(rw_sha256_bytes(NULL, (rw_str){(const char *)w.bytes, w.size}, &digest, err));
-    rw_sha256_hex(&digest, out);
-    return RW_OK;
+    return hash(&w, out, err);
 }
