@@ -13,6 +13,8 @@
 /* The largest vocabularies make headers of some 20 MB. */
 #define HEADER_MAX ((uint64_t)256 << 20)
 #define CHUNK ((size_t)256 << 10)
+/* Files have 32, rarely a page. */
+enum { ALIGNMENT_MAX = 1 << 20 };
 
 const unsigned char rw_gguf_magic[4] = {'G', 'G', 'U', 'F'};
 
@@ -339,9 +341,10 @@ static rw_status find_data(rw_gguf *gguf, rw_error *err) {
     gguf->alignment = 32;
     if (value) {
         uint64_t a = value->integer;
-        if (value->type != RW_GGUF_U32 || a == 0 || (a & (a - 1)) != 0)
+        if (value->type != RW_GGUF_U32 || a == 0 || a > ALIGNMENT_MAX || (a & (a - 1)) != 0)
             return rw_fail_at(err, RW_ERR_INPUT, "gguf.alignment", gguf->path, value->begin,
-                              "general.alignment must be a power of two of type u32");
+                              "general.alignment must be a power of two of type u32, at most %d",
+                              ALIGNMENT_MAX);
         gguf->alignment = (uint32_t)a;
     }
     uint64_t mask = gguf->alignment - 1;
