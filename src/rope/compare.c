@@ -61,7 +61,7 @@ void rw_rope_compare(const rw_rope_table *a, const rw_rope_table *b, uint64_t le
         if (!(part <= out->max_relative))
             out->max_relative = isnan(part) ? INFINITY : part;
     }
-    out->max_angle = worst == 0 ? 0 : worst * (double)length;
+    out->max_angle = isinf(worst) ? worst : worst * (double)length; /* not inf * 0 */
     out->amplitude = distance(a->attention_factor, b->attention_factor);
     out->logit = distance(seen_by_logits(a), seen_by_logits(b));
     out->equivalent = within_bounds(a, out);
