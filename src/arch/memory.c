@@ -50,7 +50,7 @@ uint64_t rw_arch_scratch_elements(const rw_arch *arch, rw_scratch scratch, uint6
                                   unsigned threads) {
     widths w = widest(arch);
     uint64_t per_token[RW_SCRATCH_COUNT] = {
-        [RW_SCRATCH_TOKENS] = 1,
+        [RW_SCRATCH_TOKENS] = 5,
         [RW_SCRATCH_STREAM] = arch->hidden,
         [RW_SCRATCH_NORMED] = arch->hidden,
         [RW_SCRATCH_Q] = w.q,
@@ -75,6 +75,25 @@ uint64_t rw_arch_cache_rows(const rw_arch *arch, uint32_t layer, uint64_t contex
     return sliding && windowed < context ? windowed : context;
 }
 
+/* Elements of a weight as the kernels keep it. */
+static uint64_t prepared_elements(const rw_arch *arch, rw_weight weight, uint32_t layer) {
+    uint64_t shape[2];
+    uint32_t dims = rw_arch_tensor_shape(arch, weight, layer, shape);
+    if (dims == 2)
+        shape[0] = (shape[0] + RW_WEIGHT_PANEL - 1) / RW_WEIGHT_PANEL * RW_WEIGHT_PANEL;
+    return dims ? mul(shape[0], shape[1]) : 0;
+}
+
+static uint64_t prepared_weights(const rw_arch *arch) {
+    uint64_t sum = 0;
+    for (int weight = 0; weight < RW_W_COUNT; weight++) {
+        uint32_t layers = weight <= RW_W_OUTPUT ? 1 : arch->n_layers;
+        for (uint32_t i = 0; i < layers; i++)
+            sum = add(sum, prepared_elements(arch, (rw_weight)weight, i));
+    }
+    return sum;
+}
+
 void rw_arch_memory(const rw_arch *arch, uint64_t context, uint64_t chunk, unsigned threads,
                     rw_memory *out) {
     memset(out, 0, sizeof *out);
@@ -82,7 +101,7 @@ void rw_arch_memory(const rw_arch *arch, uint64_t context, uint64_t chunk, unsig
         chunk = RW_DEFAULT_CHUNK;
     if (chunk > context)
         chunk = context;
-    out->weights = mul(arch->parameters, ELEMENT_BYTES);
+    out->weights = mul(prepared_weights(arch), ELEMENT_BYTES);
     for (uint32_t i = 0; i < arch->n_layers; i++) {
         uint64_t rows = rw_arch_cache_rows(arch, i, context, chunk);
         uint64_t row = rw_arch_kv_elements(arch, i, 1);

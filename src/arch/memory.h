@@ -11,9 +11,12 @@
    cache and the matrix products large enough. */
 enum { RW_DEFAULT_CHUNK = 512 };
 
+/* The kernels keep the rows of a weight in panels; counts are rounded up to whole ones. */
+enum { RW_WEIGHT_PANEL = 32 };
+
 /* Scratch of a session; each holds `rw_arch_scratch_elements` four-byte elements. */
 typedef enum rw_scratch {
-    RW_SCRATCH_TOKENS,    /* [chunk] int32: ids, then targets and results of the loss     */
+    RW_SCRATCH_TOKENS,    /* [5][chunk]: NLL (double), ids, targets, arg max (int32)      */
     RW_SCRATCH_STREAM,    /* [chunk][hidden] the residual stream                          */
     RW_SCRATCH_NORMED,    /* [chunk][hidden]                                              */
     RW_SCRATCH_Q,         /* [chunk][heads * qk_dim] of the widest layer                  */

@@ -1,0 +1,210 @@
+/*
+ * backend.h - the seam between the model and a device.
+ *
+ * A backend is one device and one stream of work on it. Tensors are views of its buffers. Work is
+ * described by an rw_op and goes three steps: `supports` (can this device do exactly this?),
+ * `workspace_bytes` (what scratch does it want?), `enqueue`. Work runs in the order it was
+ * enqueued; `read` waits for it. Whether an operation is one kernel or five is the backend's own
+ * business, as is the form in which it keeps the weights of a linear layer.
+ *
+ * The CPU backend runs at once and on the context's thread pool. Results are the same bits for any
+ * thread count.
+ */
+#ifndef RW_BACKEND_BACKEND_H
+#define RW_BACKEND_BACKEND_H
+
+#include "base/base.h"
+
+typedef struct rw_backend rw_backend;
+
+/* ---- tensors ----------------------------------------------------------------------------------
+ */
+
+typedef enum rw_element { RW_ELEMENT_F32, RW_ELEMENT_I32, RW_ELEMENT_F64 } rw_element;
+
+typedef struct rw_buffer {
+    void *handle; /* the device's own; NULL: none */
+    size_t bytes;
+} rw_buffer;
+
+enum { RW_VIEW_DIMS = 3 };
+
+/* Rows of heads of elements: [shape[0]][shape[1]][shape[2]]; a matrix has shape[1] == 1. Strides
+   are in elements; the last dimension is always contiguous. buffer NULL: no tensor. */
+typedef struct rw_view {
+    const rw_buffer *buffer;
+    size_t offset; /* bytes */
+    rw_element element;
+    size_t shape[RW_VIEW_DIMS];
+    size_t stride[2]; /* of the first two dimensions */
+} rw_view;
+
+/* Contiguous [rows][columns]. */
+rw_view rw_view_matrix(const rw_buffer *buffer, rw_element element, size_t rows, size_t columns);
+/* The same memory as [rows][heads][columns / heads]. */
+rw_view rw_view_heads(rw_view matrix, size_t heads);
+/* Rows [first, first + count). */
+rw_view rw_view_rows(rw_view view, size_t first, size_t count);
+size_t rw_element_bytes(rw_element element);
+/* Do all of the view's elements lie inside its buffer? */
+bool rw_view_fits(const rw_view *view);
+
+/* ---- linear layers ----------------------------------------------------------------------------
+ */
+
+/* A low-rank addition to a linear layer: y += scale * (x A^T) B^T. */
+typedef struct rw_adapter {
+    rw_view a; /* [rank][columns] */
+    rw_view b; /* [rows][rank]    */
+    float scale;
+} rw_adapter;
+
+/* y = x W^T. The backend decides how W [rows][columns] is kept: `prepared` is its form of it,
+   filled by linear_write from the checkpoint's rows. Row r, column c of the CPU's form stand at
+   prepared[(r / panel) * columns * panel + c * panel + r % panel]; panel 1 is row-major. */
+typedef struct rw_linear {
+    size_t rows, columns;
+    size_t panel;
+    rw_buffer prepared;
+    const rw_adapter *adapter; /* NULL: none */
+} rw_linear;
+
+/* ---- operations -------------------------------------------------------------------------------
+ */
+
+typedef enum rw_op_kind {
+    RW_OP_EMBED,
+    RW_OP_RMS_NORM,
+    RW_OP_LINEAR,
+    RW_OP_ROTATE,
+    RW_OP_ATTENTION,
+    RW_OP_GATE,
+    RW_OP_ADD,
+    RW_OP_LOSS,
+    RW_OP_COUNT
+} rw_op_kind;
+
+typedef enum rw_mask { RW_MASK_NONE, RW_MASK_CAUSAL, RW_MASK_WINDOW } rw_mask;
+
+typedef struct rw_op_embed {
+    rw_view ids; /* [n] int32, inside the table: the caller checked */
+    const rw_linear *table;
+    rw_view out; /* [n][columns] */
+} rw_op_embed;
+
+/* out = x / sqrt(mean(x^2) + eps) * weight, row by row */
+typedef struct rw_op_rms_norm {
+    rw_view x, out; /* [n][width]; may be the same */
+    rw_view weight; /* [1][width] */
+    float eps;
+} rw_op_rms_norm;
+
+typedef struct rw_op_linear {
+    const rw_linear *linear;
+    rw_view x;    /* [n][columns] */
+    rw_view bias; /* [1][rows], or none */
+    rw_view out;  /* [n][rows] */
+} rw_op_linear;
+
+/* Turns the first 2 * pairs dims of every head in place; the rest stands. The temperature is in
+   the cosines and sines already. */
+typedef struct rw_op_rotate {
+    rw_view x;        /* [n][heads][dim] */
+    rw_view cos, sin; /* [n][pairs] */
+    bool interleaved; /* pairs (2k, 2k+1); else (k, k + pairs) */
+} rw_op_rotate;
+
+/* O = softmax(scale * q k^T + mask) v over the keys given, and LSE = ln of the softmax's sum, so
+   that results over several sets of keys can be merged. Row i of q stands at position q_first + i,
+   row j of k at k_first + j. CAUSAL: key position <= query position; WINDOW: and > query position -
+   window. A row that sees nothing gives O = 0, LSE = -inf. Query head h reads KV head
+   h / (heads / kv_heads). */
+typedef struct rw_op_attention {
+    rw_view q;   /* [n][heads][qk_dim] */
+    rw_view k;   /* [m][kv_heads][qk_dim] */
+    rw_view v;   /* [m][kv_heads][v_dim] */
+    rw_view out; /* [n][heads][v_dim] */
+    rw_view lse; /* [n][heads], or none */
+    int64_t q_first, k_first;
+    rw_mask mask;
+    int64_t window;
+    float scale;
+} rw_op_attention;
+
+/* out = silu(gate) * up */
+typedef struct rw_op_gate {
+    rw_view gate, up, out; /* [n][width]; out may be gate or up */
+} rw_op_gate;
+
+/* x += y */
+typedef struct rw_op_add {
+    rw_view x, y; /* [n][width] */
+} rw_op_add;
+
+/* Negative log-likelihood and arg max (the first of equals) under logits = x W^T, streamed over
+   the vocabulary: the logits are never kept. A target < 0 gives NaN. */
+typedef struct rw_op_loss {
+    const rw_linear *linear; /* [vocab][hidden] */
+    rw_view x;               /* [n][hidden] */
+    rw_view target;          /* [n] int32, or none: then nll is none too */
+    rw_view nll;             /* [n] double, or none */
+    rw_view argmax;          /* [n] int32, or none */
+} rw_op_loss;
+
+typedef struct rw_op {
+    rw_op_kind kind;
+    union {
+        rw_op_embed embed;
+        rw_op_rms_norm rms_norm;
+        rw_op_linear linear;
+        rw_op_rotate rotate;
+        rw_op_attention attention;
+        rw_op_gate gate;
+        rw_op_add add;
+        rw_op_loss loss;
+    } u;
+} rw_op;
+
+/* ---- the device -------------------------------------------------------------------------------
+ */
+
+typedef struct rw_backend_ops {
+    const char *name;
+    void (*destroy)(rw_backend *backend);
+
+    /* `what` names the buffer in the error when there is no memory. Contents are undefined. */
+    rw_status (*buffer_create)(rw_backend *backend, size_t bytes, const char *what, rw_buffer *out,
+                               rw_error *err);
+    void (*buffer_destroy)(rw_backend *backend, rw_buffer *buffer); /* leaves it empty */
+    /* `bytes` at `offset`, between the host and the buffer. */
+    rw_status (*write)(rw_backend *backend, rw_buffer *buffer, size_t offset, const void *from,
+                       size_t bytes, rw_error *err);
+    rw_status (*read)(rw_backend *backend, const rw_buffer *buffer, size_t offset, void *to,
+                      size_t bytes, rw_error *err);
+    /* Moves bytes inside one buffer; the ranges may overlap. */
+    rw_status (*move)(rw_backend *backend, rw_buffer *buffer, size_t to, size_t from, size_t bytes,
+                      rw_error *err);
+
+    /* Makes room for W [rows][columns]; then its rows are handed over in any order. */
+    rw_status (*linear_create)(rw_backend *backend, size_t rows, size_t columns, const char *what,
+                               rw_linear *out, rw_error *err);
+    rw_status (*linear_write)(rw_backend *backend, rw_linear *linear, size_t first_row, size_t rows,
+                              const float *values /* [rows][columns] */, rw_error *err);
+
+    bool (*supports)(const rw_backend *backend, const rw_op *op);
+    size_t (*workspace_bytes)(const rw_backend *backend, const rw_op *op);
+    /* `workspace` has workspace_bytes (NULL when that is 0). The op and its views may go once it
+       returns; the buffers may not before the work is done. */
+    rw_status (*enqueue)(rw_backend *backend, const rw_op *op, const rw_buffer *workspace,
+                         rw_error *err);
+} rw_backend_ops;
+
+struct rw_backend {
+    const rw_backend_ops *ops;
+    rw_context *ctx;
+};
+
+/* The processor. Kernels are those of rw_context_cpu_level. */
+rw_status rw_cpu_backend_create(rw_context *ctx, rw_backend **out, rw_error *err);
+
+#endif

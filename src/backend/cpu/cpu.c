@@ -1,0 +1,265 @@
+/*
+ * cpu.c - the CPU as a backend: memory, checks, and tiles on the context's thread pool.
+ */
+#include <inttypes.h>
+#include <string.h>
+
+#include "backend/cpu/cpu.h"
+#include "base/parallel.h"
+
+typedef struct cpu_backend {
+    rw_backend base;
+    rw_cpu_kernels kernels;
+} cpu_backend;
+
+static const cpu_backend *cpu_of(const rw_backend *backend) {
+    return (const cpu_backend *)backend;
+}
+
+static void destroy(rw_backend *backend) {
+    if (backend)
+        rw_free(backend->ctx, backend);
+}
+
+/* ---- memory -----------------------------------------------------------------------------------
+ */
+
+static rw_status buffer_create(rw_backend *backend, size_t bytes, const char *what, rw_buffer *out,
+                               rw_error *err) {
+    *out = (rw_buffer){.handle = rw_alloc(backend->ctx, bytes ? bytes : 1), .bytes = bytes};
+    return out->handle ? RW_OK : rw_fail_memory(err, what, bytes);
+}
+
+static void buffer_destroy(rw_backend *backend, rw_buffer *buffer) {
+    rw_free(backend->ctx, buffer->handle);
+    *buffer = (rw_buffer){0};
+}
+
+static rw_status check_range(const rw_buffer *buffer, size_t offset, size_t bytes, rw_error *err) {
+    if (offset <= buffer->bytes && bytes <= buffer->bytes - offset)
+        return RW_OK;
+    return rw_fail(err, RW_ERR_INTERNAL, "backend.range", NULL,
+                   "bytes %zu to %zu lie outside a buffer of %zu", offset, offset + bytes,
+                   buffer->bytes);
+}
+
+static rw_status write(rw_backend *backend, rw_buffer *buffer, size_t offset, const void *from,
+                       size_t bytes, rw_error *err) {
+    (void)backend;
+    RW_TRY(check_range(buffer, offset, bytes, err));
+    if (bytes)
+        memcpy((char *)buffer->handle + offset, from, bytes);
+    return RW_OK;
+}
+
+static rw_status read(rw_backend *backend, const rw_buffer *buffer, size_t offset, void *to,
+                      size_t bytes, rw_error *err) {
+    (void)backend;
+    RW_TRY(check_range(buffer, offset, bytes, err));
+    if (bytes)
+        memcpy(to, (const char *)buffer->handle + offset, bytes);
+    return RW_OK;
+}
+
+static rw_status move(rw_backend *backend, rw_buffer *buffer, size_t to, size_t from, size_t bytes,
+                      rw_error *err) {
+    (void)backend;
+    RW_TRY(check_range(buffer, from, bytes, err));
+    RW_TRY(check_range(buffer, to, bytes, err));
+    memmove((char *)buffer->handle + to, (char *)buffer->handle + from, bytes);
+    return RW_OK;
+}
+
+/* ---- linear weights ---------------------------------------------------------------------------
+ */
+
+static rw_status linear_create(rw_backend *backend, size_t rows, size_t columns, const char *what,
+                               rw_linear *out, rw_error *err) {
+    size_t panel = cpu_of(backend)->kernels.panel, padded, bytes;
+    *out = (rw_linear){.rows = rows, .columns = columns, .panel = panel};
+    if (!rw_mul_size(rw_tiles_of(rows, panel), panel, &padded) ||
+        !rw_mul_size(padded, columns, &bytes) || !rw_mul_size(bytes, sizeof(float), &bytes))
+        return rw_fail_memory(err, what, SIZE_MAX);
+    RW_TRY(buffer_create(backend, bytes, what, &out->prepared, err));
+    float *last = (float *)out->prepared.handle + (padded - panel) * columns;
+    if (padded != rows) /* the rows beyond the last are multiplied too */
+        memset(last, 0, panel * columns * sizeof(float));
+    return RW_OK;
+}
+
+static rw_status linear_write(rw_backend *backend, rw_linear *linear, size_t first_row, size_t rows,
+                              const float *values, rw_error *err) {
+    (void)backend;
+    if (first_row > linear->rows || rows > linear->rows - first_row)
+        return rw_fail(err, RW_ERR_INTERNAL, "backend.range", NULL, "rows outside a linear layer");
+    size_t panel = linear->panel, columns = linear->columns;
+    for (size_t i = 0; i < rows; i++) {
+        size_t row = first_row + i;
+        float *to = (float *)linear->prepared.handle + row / panel * columns * panel + row % panel;
+        for (size_t c = 0; c < columns; c++)
+            to[c * panel] = values[i * columns + c];
+    }
+    return RW_OK;
+}
+
+/* ---- what it can do ---------------------------------------------------------------------------
+ */
+
+static bool is(const rw_view *view, rw_element element, size_t rows, size_t heads, size_t columns) {
+    return view->element == element && view->shape[0] == rows && view->shape[1] == heads &&
+           view->shape[2] == columns && rw_view_fits(view);
+}
+
+static bool is_matrix(const rw_view *view, size_t rows, size_t columns) {
+    return is(view, RW_ELEMENT_F32, rows, 1, columns);
+}
+
+static bool is_list(const rw_view *view, rw_element element, size_t rows, bool optional) {
+    return (optional && !view->buffer) || is(view, element, rows, 1, 1);
+}
+
+static bool is_linear(const rw_backend *backend, const rw_linear *linear) {
+    return linear->panel == cpu_of(backend)->kernels.panel && linear->prepared.handle &&
+           !linear->adapter && linear->rows != 0 && linear->columns != 0;
+}
+
+static bool supports_attention(const rw_op_attention *a) {
+    size_t n = a->q.shape[0], heads = a->q.shape[1], keys = a->k.shape[0], kv = a->k.shape[1];
+    if (kv == 0 || heads % kv != 0 || a->q.shape[2] == 0 || a->v.shape[2] == 0)
+        return false;
+    return is(&a->q, RW_ELEMENT_F32, n, heads, a->q.shape[2]) &&
+           is(&a->k, RW_ELEMENT_F32, keys, kv, a->q.shape[2]) &&
+           is(&a->v, RW_ELEMENT_F32, keys, kv, a->v.shape[2]) &&
+           is(&a->out, RW_ELEMENT_F32, n, heads, a->v.shape[2]) &&
+           (!a->lse.buffer || is_matrix(&a->lse, n, heads));
+}
+
+static bool supports_rotate(const rw_op_rotate *r) {
+    size_t n = r->x.shape[0], pairs = r->cos.shape[2];
+    return r->x.element == RW_ELEMENT_F32 && rw_view_fits(&r->x) && is_matrix(&r->cos, n, pairs) &&
+           is_matrix(&r->sin, n, pairs) && 2 * pairs <= r->x.shape[2];
+}
+
+static bool supports_loss(const rw_backend *backend, const rw_op_loss *l) {
+    size_t n = l->x.shape[0];
+    return is_linear(backend, l->linear) && is_matrix(&l->x, n, l->linear->columns) &&
+           is_list(&l->target, RW_ELEMENT_I32, n, !l->nll.buffer) &&
+           is_list(&l->nll, RW_ELEMENT_F64, n, true) &&
+           is_list(&l->argmax, RW_ELEMENT_I32, n, true);
+}
+
+static bool supports_linear(const rw_backend *backend, const rw_op_linear *l) {
+    size_t n = l->x.shape[0];
+    return is_linear(backend, l->linear) && is_matrix(&l->x, n, l->linear->columns) &&
+           is_matrix(&l->out, n, l->linear->rows) &&
+           (!l->bias.buffer || is_matrix(&l->bias, 1, l->linear->rows));
+}
+
+static bool supports(const rw_backend *backend, const rw_op *op) {
+    const rw_op_embed *e = &op->u.embed;
+    const rw_op_rms_norm *r = &op->u.rms_norm;
+    const rw_op_gate *g = &op->u.gate;
+    const rw_op_add *a = &op->u.add;
+    switch (op->kind) {
+    case RW_OP_EMBED:
+        return is_linear(backend, e->table) &&
+               is_list(&e->ids, RW_ELEMENT_I32, e->out.shape[0], false) &&
+               is_matrix(&e->out, e->out.shape[0], e->table->columns);
+    case RW_OP_RMS_NORM:
+        return is_matrix(&r->x, r->x.shape[0], r->x.shape[2]) &&
+               is_matrix(&r->out, r->x.shape[0], r->x.shape[2]) &&
+               is_matrix(&r->weight, 1, r->x.shape[2]);
+    case RW_OP_LINEAR:
+        return supports_linear(backend, &op->u.linear);
+    case RW_OP_ROTATE:
+        return supports_rotate(&op->u.rotate);
+    case RW_OP_ATTENTION:
+        return supports_attention(&op->u.attention);
+    case RW_OP_GATE:
+        return is_matrix(&g->gate, g->out.shape[0], g->out.shape[2]) &&
+               is_matrix(&g->up, g->out.shape[0], g->out.shape[2]) &&
+               is_matrix(&g->out, g->out.shape[0], g->out.shape[2]);
+    case RW_OP_ADD:
+        return is_matrix(&a->x, a->x.shape[0], a->x.shape[2]) &&
+               is_matrix(&a->y, a->x.shape[0], a->x.shape[2]);
+    case RW_OP_LOSS:
+        return supports_loss(backend, &op->u.loss);
+    default:
+        return false;
+    }
+}
+
+/* ---- running ----------------------------------------------------------------------------------
+ */
+
+/* Bytes of one thread's scratch, whole cache lines so that threads don't share any. */
+static size_t scratch_bytes(const rw_backend *backend, const rw_op *op) {
+    const rw_cpu_kernel *kernel = &cpu_of(backend)->kernels.of[op->kind];
+    return kernel->scratch ? (kernel->scratch(op) + 63) / 64 * 64 : 0;
+}
+
+static size_t workspace_bytes(const rw_backend *backend, const rw_op *op) {
+    return scratch_bytes(backend, op) * rw_context_threads(backend->ctx);
+}
+
+typedef struct job {
+    const rw_op *op;
+    const rw_cpu_kernel *kernel;
+    char *workspace;
+    size_t scratch_bytes;
+} job;
+
+static void run_tile(void *user, size_t tile, unsigned worker) {
+    const job *j = user;
+    j->kernel->run(j->op, tile, j->workspace + worker * j->scratch_bytes);
+}
+
+static rw_status enqueue(rw_backend *backend, const rw_op *op, const rw_buffer *workspace,
+                         rw_error *err) {
+    if (!supports(backend, op))
+        return rw_fail(err, RW_ERR_INTERNAL, "backend.unsupported", NULL,
+                       "the CPU cannot do operation %d on these tensors", (int)op->kind);
+    job j = {.op = op,
+             .kernel = &cpu_of(backend)->kernels.of[op->kind],
+             .scratch_bytes = scratch_bytes(backend, op)};
+    size_t needed = workspace_bytes(backend, op);
+    if (needed != 0) {
+        if (!workspace || workspace->bytes < needed)
+            return rw_fail(err, RW_ERR_INTERNAL, "backend.workspace", NULL,
+                           "operation %d wants a workspace of %zu bytes", (int)op->kind, needed);
+        j.workspace = workspace->handle;
+    }
+    rw_parallel_for(backend->ctx, j.kernel->tiles(op), run_tile, &j);
+    return rw_check_cancel(backend->ctx, err);
+}
+
+static const rw_backend_ops cpu_ops = {
+    .name = "cpu",
+    .destroy = destroy,
+    .buffer_create = buffer_create,
+    .buffer_destroy = buffer_destroy,
+    .write = write,
+    .read = read,
+    .move = move,
+    .linear_create = linear_create,
+    .linear_write = linear_write,
+    .supports = supports,
+    .workspace_bytes = workspace_bytes,
+    .enqueue = enqueue,
+};
+
+rw_status rw_cpu_backend_create(rw_context *ctx, rw_backend **out, rw_error *err) {
+    *out = NULL;
+    cpu_backend *cpu = rw_calloc(ctx, 1, sizeof *cpu);
+    if (!cpu)
+        return rw_fail_memory(err, "backend", sizeof *cpu);
+    cpu->base = (rw_backend){.ops = &cpu_ops, .ctx = ctx};
+    rw_cpu_reference(&cpu->kernels);
+    rw_cpu_level level = rw_context_cpu_level(ctx);
+    if (level >= RW_CPU_AVX2)
+        rw_cpu_avx2(&cpu->kernels);
+    if (level >= RW_CPU_AVX512)
+        rw_cpu_avx512(&cpu->kernels);
+    *out = &cpu->base;
+    return RW_OK;
+}

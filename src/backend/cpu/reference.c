@@ -1,0 +1,281 @@
+/*
+ * reference.c - portable kernels, written to be read. They are compiled into every build and every
+ * faster kernel is checked against them. Weights are row-major (panel 1). Sums that could lose
+ * digits are kept in double.
+ */
+#include <math.h>
+#include <string.h>
+
+#include "backend/cpu/cpu.h"
+
+enum { ROW_TILE = 16 };
+
+static size_t range_of(const rw_view *view, size_t tile, size_t *first) {
+    *first = tile * ROW_TILE;
+    return rw_min_size(*first + ROW_TILE, view->shape[0]);
+}
+
+/* ---- embedding --------------------------------------------------------------------------------
+ */
+
+static size_t embed_tiles(const rw_op *op) {
+    return rw_tiles_of(op->u.embed.out.shape[0], ROW_TILE);
+}
+
+/* Serves every form of the weights: it only copies. */
+static void embed_run(const rw_op *op, size_t tile, void *scratch) {
+    (void)scratch;
+    const rw_op_embed *e = &op->u.embed;
+    const rw_linear *table = e->table;
+    size_t row, end = range_of(&e->out, tile, &row);
+    for (; row < end; row++) {
+        size_t id = (size_t)*rw_i32(&e->ids, row);
+        float *out = rw_f32(&e->out, row, 0);
+        const float *from = (const float *)table->prepared.handle +
+                            id / table->panel * table->columns * table->panel + id % table->panel;
+        for (size_t c = 0; c < table->columns; c++)
+            out[c] = from[c * table->panel];
+    }
+}
+
+static const rw_cpu_kernel ref_embed = {embed_tiles, NULL, embed_run};
+
+/* ---- norm -------------------------------------------------------------------------------------
+ */
+
+static size_t rms_norm_tiles(const rw_op *op) {
+    return rw_tiles_of(op->u.rms_norm.x.shape[0], ROW_TILE);
+}
+
+static void rms_norm_run(const rw_op *op, size_t tile, void *scratch) {
+    (void)scratch;
+    const rw_op_rms_norm *o = &op->u.rms_norm;
+    const float *weight = rw_f32(&o->weight, 0, 0);
+    size_t width = o->x.shape[2], row, end = range_of(&o->x, tile, &row);
+    for (; row < end; row++) {
+        const float *x = rw_f32(&o->x, row, 0);
+        float *out = rw_f32(&o->out, row, 0);
+        double sum = 0.0;
+        for (size_t i = 0; i < width; i++)
+            sum += (double)x[i] * x[i];
+        float scale = (float)(1.0 / sqrt(sum / (double)width + o->eps));
+        for (size_t i = 0; i < width; i++)
+            out[i] = x[i] * scale * weight[i];
+    }
+}
+
+static const rw_cpu_kernel ref_rms_norm = {rms_norm_tiles, NULL, rms_norm_run};
+
+/* ---- linear -----------------------------------------------------------------------------------
+ */
+
+enum { LANES = 8 };
+
+/* Eight sums side by side: the compiler may vectorise them without reordering anything. */
+static float dot(const float *a, const float *b, size_t n) {
+    float sum[LANES] = {0};
+    size_t i = 0;
+    for (; i + LANES <= n; i += LANES)
+        for (size_t l = 0; l < LANES; l++)
+            sum[l] += a[i + l] * b[i + l];
+    for (; i < n; i++)
+        sum[i % LANES] += a[i] * b[i];
+    double total = 0.0;
+    for (size_t l = 0; l < LANES; l++)
+        total += sum[l];
+    return (float)total;
+}
+
+enum { COLUMN_TILE = 64 };
+
+static size_t linear_tiles(const rw_op *op) {
+    const rw_op_linear *o = &op->u.linear;
+    return rw_tiles_of(o->x.shape[0], ROW_TILE) * rw_tiles_of(o->linear->rows, COLUMN_TILE);
+}
+
+static void linear_run(const rw_op *op, size_t tile, void *scratch) {
+    (void)scratch;
+    const rw_op_linear *o = &op->u.linear;
+    size_t across = rw_tiles_of(o->linear->rows, COLUMN_TILE), k = o->linear->columns;
+    size_t row, end = range_of(&o->x, tile / across, &row);
+    size_t first = tile % across * COLUMN_TILE;
+    size_t last = rw_min_size(first + COLUMN_TILE, o->linear->rows);
+    const float *weights = o->linear->prepared.handle;
+    const float *bias = o->bias.buffer ? rw_f32(&o->bias, 0, 0) : NULL;
+    for (; row < end; row++)
+        for (size_t j = first; j < last; j++)
+            rw_f32(&o->out, row, 0)[j] =
+                dot(rw_f32(&o->x, row, 0), weights + j * k, k) + (bias ? bias[j] : 0.0f);
+}
+
+static const rw_cpu_kernel ref_linear = {linear_tiles, NULL, linear_run};
+
+/* ---- rotation ---------------------------------------------------------------------------------
+ */
+
+static size_t rotate_tiles(const rw_op *op) {
+    return rw_tiles_of(op->u.rotate.x.shape[0], ROW_TILE);
+}
+
+static void rotate_head(float *x, const float *cosine, const float *sine, size_t pairs,
+                        bool interleaved) {
+    size_t step = interleaved ? 2 : 1, apart = interleaved ? 1 : pairs;
+    for (size_t k = 0; k < pairs; k++) {
+        float *first = x + k * step, *second = first + apart;
+        float a = *first, b = *second;
+        *first = a * cosine[k] - b * sine[k];
+        *second = b * cosine[k] + a * sine[k];
+    }
+}
+
+static void rotate_run(const rw_op *op, size_t tile, void *scratch) {
+    (void)scratch;
+    const rw_op_rotate *o = &op->u.rotate;
+    size_t row, end = range_of(&o->x, tile, &row);
+    for (; row < end; row++)
+        for (size_t head = 0; head < o->x.shape[1]; head++)
+            rotate_head(rw_f32(&o->x, row, head), rw_f32(&o->cos, row, 0), rw_f32(&o->sin, row, 0),
+                        o->cos.shape[2], o->interleaved);
+}
+
+static const rw_cpu_kernel ref_rotate = {rotate_tiles, NULL, rotate_run};
+
+/* ---- attention --------------------------------------------------------------------------------
+ */
+
+static size_t attention_tiles(const rw_op *op) {
+    return op->u.attention.q.shape[0] * op->u.attention.q.shape[1];
+}
+
+static size_t attention_scratch(const rw_op *op) {
+    return op->u.attention.v.shape[2] * sizeof(double);
+}
+
+/* One query head: online softmax, key by key (Milakov and Gimelshein, arXiv:1805.02867). Linear in
+   memory, so it runs at any length; slow, since every key is looked at alone. */
+static double attend(const rw_op_attention *a, size_t i, size_t h, double *sum /* [v_dim] */) {
+    size_t group = a->q.shape[1] / a->k.shape[1], dims = a->v.shape[2], begin, end;
+    const float *q = rw_f32(&a->q, i, h);
+    double max = -INFINITY, total = 0.0;
+    memset(sum, 0, dims * sizeof *sum);
+    rw_seen_keys(a, i, &begin, &end);
+    for (size_t j = begin; j < end; j++) {
+        const float *v = rw_f32(&a->v, j, h / group);
+        double score = (double)dot(q, rw_f32(&a->k, j, h / group), a->q.shape[2]) * a->scale;
+        double weight = 1.0;
+        if (score > max) {
+            double shrink = exp(max - score);
+            for (size_t d = 0; d < dims; d++)
+                sum[d] *= shrink;
+            total *= shrink;
+            max = score;
+        } else {
+            weight = exp(score - max);
+        }
+        total += weight;
+        for (size_t d = 0; d < dims; d++)
+            sum[d] += weight * v[d];
+    }
+    for (size_t d = 0; d < dims; d++)
+        sum[d] = total > 0.0 ? sum[d] / total : 0.0;
+    return total > 0.0 ? max + log(total) : -INFINITY;
+}
+
+static void attention_run(const rw_op *op, size_t tile, void *scratch) {
+    const rw_op_attention *a = &op->u.attention;
+    size_t row = tile / a->q.shape[1], head = tile % a->q.shape[1];
+    double *sum = scratch;
+    double lse = attend(a, row, head, sum);
+    float *out = rw_f32(&a->out, row, head);
+    for (size_t d = 0; d < a->v.shape[2]; d++)
+        out[d] = (float)sum[d];
+    if (a->lse.buffer)
+        rw_f32(&a->lse, row, 0)[head] = (float)lse;
+}
+
+static const rw_cpu_kernel ref_attention = {attention_tiles, attention_scratch, attention_run};
+
+/* ---- feed-forward, residual -------------------------------------------------------------------
+ */
+
+static size_t gate_tiles(const rw_op *op) {
+    return rw_tiles_of(op->u.gate.out.shape[0], ROW_TILE);
+}
+
+static void gate_run(const rw_op *op, size_t tile, void *scratch) {
+    (void)scratch;
+    const rw_op_gate *o = &op->u.gate;
+    size_t row, end = range_of(&o->out, tile, &row);
+    for (; row < end; row++) {
+        const float *gate = rw_f32(&o->gate, row, 0), *up = rw_f32(&o->up, row, 0);
+        float *out = rw_f32(&o->out, row, 0);
+        for (size_t i = 0; i < o->out.shape[2]; i++)
+            out[i] = (float)(gate[i] / (1.0 + exp(-(double)gate[i]))) * up[i];
+    }
+}
+
+static const rw_cpu_kernel ref_gate = {gate_tiles, NULL, gate_run};
+
+static size_t add_tiles(const rw_op *op) {
+    return rw_tiles_of(op->u.add.x.shape[0], ROW_TILE);
+}
+
+static void add_run(const rw_op *op, size_t tile, void *scratch) {
+    (void)scratch;
+    const rw_op_add *o = &op->u.add;
+    size_t row, end = range_of(&o->x, tile, &row);
+    for (; row < end; row++) {
+        float *x = rw_f32(&o->x, row, 0);
+        const float *y = rw_f32(&o->y, row, 0);
+        for (size_t i = 0; i < o->x.shape[2]; i++)
+            x[i] += y[i];
+    }
+}
+
+static const rw_cpu_kernel ref_add = {add_tiles, NULL, add_run};
+
+/* ---- loss -------------------------------------------------------------------------------------
+ */
+
+static size_t loss_tiles(const rw_op *op) {
+    return op->u.loss.x.shape[0];
+}
+
+static void loss_run(const rw_op *op, size_t row, void *scratch) {
+    (void)scratch;
+    const rw_op_loss *o = &op->u.loss;
+    const float *x = rw_f32(&o->x, row, 0), *weights = o->linear->prepared.handle;
+    int32_t target = o->target.buffer ? *rw_i32(&o->target, row) : -1, best = 0;
+    size_t width = o->linear->columns;
+    double max = -INFINITY, total = 0.0, wanted = NAN;
+    for (size_t token = 0; token < o->linear->rows; token++) {
+        double logit = dot(x, weights + token * width, width);
+        if (logit > max) {
+            total = total * exp(max - logit) + 1.0;
+            max = logit;
+            best = (int32_t)token;
+        } else {
+            total += exp(logit - max);
+        }
+        if ((int32_t)token == target)
+            wanted = logit;
+    }
+    if (o->nll.buffer)
+        *rw_f64(&o->nll, row) = max + log(total) - wanted;
+    if (o->argmax.buffer)
+        *rw_i32(&o->argmax, row) = best;
+}
+
+static const rw_cpu_kernel ref_loss = {loss_tiles, NULL, loss_run};
+
+void rw_cpu_reference(rw_cpu_kernels *kernels) {
+    *kernels = (rw_cpu_kernels){.panel = 1,
+                                .of = {[RW_OP_EMBED] = ref_embed,
+                                       [RW_OP_RMS_NORM] = ref_rms_norm,
+                                       [RW_OP_LINEAR] = ref_linear,
+                                       [RW_OP_ROTATE] = ref_rotate,
+                                       [RW_OP_ATTENTION] = ref_attention,
+                                       [RW_OP_GATE] = ref_gate,
+                                       [RW_OP_ADD] = ref_add,
+                                       [RW_OP_LOSS] = ref_loss}};
+}

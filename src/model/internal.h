@@ -1,0 +1,83 @@
+/*
+ * internal.h - what the files of this room share.
+ */
+#ifndef RW_MODEL_INTERNAL_H
+#define RW_MODEL_INTERNAL_H
+
+#include "arch/memory.h"
+#include "backend/backend.h"
+#include "model/model.h"
+
+/* Vectors are buffers of float32; a handle of NULL is a weight that this model doesn't have. */
+typedef struct rw_model_layer {
+    rw_buffer attention_norm, ffn_norm; /* [hidden] */
+    rw_linear q, k, v, o;
+    rw_buffer q_bias, k_bias, v_bias;
+    rw_linear gate, up, down;
+} rw_model_layer;
+
+struct rw_model {
+    rw_context *ctx;
+    rw_backend *backend;
+    const rw_arch *arch;
+    rw_linear embedding;    /* [vocab][hidden] */
+    rw_linear output;       /* [vocab][hidden]; empty when tied */
+    rw_buffer final_norm;   /* [hidden] */
+    rw_model_layer *layers; /* [n_layers] */
+};
+
+/* The linear layer that makes logits. */
+const rw_linear *rw_model_head(const rw_model *model);
+
+/* RW_ERR_MEMORY when `bytes` are more than the machine (or the control group) has left. */
+rw_status rw_model_check_memory(uint64_t bytes, const char *what, rw_error *err);
+
+/* Keys (rotated) and values of one layer. Row i holds position first + i. */
+typedef struct rw_cache {
+    rw_buffer k; /* [rows][n_kv_heads * qk_dim] */
+    rw_buffer v; /* [rows][n_kv_heads * v_dim]  */
+    uint64_t rows;
+    uint64_t first;
+} rw_cache;
+
+/* Rotations by kind of layer. */
+enum { RW_ROTATION_FULL, RW_ROTATION_SLIDING, RW_ROTATION_COUNT };
+
+struct rw_session {
+    const rw_model *model;
+    uint64_t capacity, length;
+    size_t chunk;
+    bool rotates[RW_ROTATION_COUNT]; /* does the model have such layers? */
+    rw_rope_table table[RW_ROTATION_COUNT];
+    float *rows[2];   /* host: cos and sin of a chunk, [chunk][pairs] */
+    rw_cache *caches; /* [n_layers] */
+    rw_buffer scratch[RW_SCRATCH_COUNT];
+};
+
+/* Tokens [position, position + count) of the sequence, on their way through the layers. */
+typedef struct rw_span {
+    uint64_t position;
+    size_t count;
+} rw_span;
+
+/* Where a layer keeps what a backward pass would need. Inference hands every layer the same
+   scratch; training hands each layer memory of its own. */
+typedef struct rw_layer_slots {
+    rw_view stream;    /* [count][hidden] the layer's input; its output afterwards */
+    rw_view attention; /* [count][heads * v_dim] O   */
+    rw_view lse;       /* [count][heads]             */
+} rw_layer_slots;
+
+/* Runs one layer over `span`: appends its keys and values to the cache and updates the stream. */
+rw_status rw_layer_forward(rw_session *session, uint32_t index, const rw_span *span,
+                           const rw_layer_slots *slots, rw_error *err);
+
+/* Enqueues `op` with the session's workspace. */
+rw_status rw_session_run(rw_session *session, const rw_op *op, rw_error *err);
+/* [count][columns] of a scratch buffer, float32. */
+rw_view rw_session_scratch(const rw_session *session, rw_scratch scratch, size_t count,
+                           size_t columns);
+rw_status rw_session_norm(rw_session *session, rw_view x, const rw_buffer *weight, rw_view out,
+                          rw_error *err);
+
+#endif

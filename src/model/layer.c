@@ -1,0 +1,177 @@
+/*
+ * layer.c - one layer over a range of tokens. Every buffer it writes is named by its caller or is
+ * scratch of the session, so that the scheduler decides what is kept.
+ */
+#include <math.h>
+#include <string.h>
+
+#include "model/internal.h"
+
+rw_view rw_session_scratch(const rw_session *session, rw_scratch scratch, size_t count,
+                           size_t columns) {
+    return rw_view_matrix(&session->scratch[scratch], RW_ELEMENT_F32, count, columns);
+}
+
+rw_status rw_session_run(rw_session *session, const rw_op *op, rw_error *err) {
+    rw_backend *b = session->model->backend;
+    return b->ops->enqueue(b, op, &session->scratch[RW_SCRATCH_WORKSPACE], err);
+}
+
+rw_status rw_session_norm(rw_session *session, rw_view x, const rw_buffer *weight, rw_view out,
+                          rw_error *err) {
+    rw_op op = {.kind = RW_OP_RMS_NORM,
+                .u.rms_norm = {.x = x,
+                               .out = out,
+                               .weight = rw_view_matrix(weight, RW_ELEMENT_F32, 1, x.shape[2]),
+                               .eps = (float)session->model->arch->norm_eps}};
+    return rw_session_run(session, &op, err);
+}
+
+static rw_status linear(rw_session *session, const rw_linear *weights, const rw_buffer *bias,
+                        rw_view x, rw_view out, rw_error *err) {
+    rw_op op = {.kind = RW_OP_LINEAR, .u.linear = {.linear = weights, .x = x, .out = out}};
+    if (bias && bias->handle)
+        op.u.linear.bias = rw_view_matrix(bias, RW_ELEMENT_F32, 1, weights->rows);
+    return rw_session_run(session, &op, err);
+}
+
+static rw_status add(rw_session *session, rw_view x, rw_view y, rw_error *err) {
+    rw_op op = {.kind = RW_OP_ADD, .u.add = {.x = x, .y = y}};
+    return rw_session_run(session, &op, err);
+}
+
+/* ---- the cache --------------------------------------------------------------------------------
+ */
+
+/* Makes room for the span. A full layer has room for all of the capacity; a sliding layer forgets
+   what has left the window of the span's first token. */
+static rw_status make_room(rw_session *session, rw_cache *cache, const rw_layer *layer,
+                           const rw_span *span, rw_error *err) {
+    uint64_t used = span->position - cache->first;
+    if (used + span->count <= cache->rows)
+        return RW_OK;
+    uint64_t keep = layer->window - 1; /* the window holds the token itself */
+    uint64_t drop = used - (keep < used ? keep : used);
+    rw_backend *b = session->model->backend;
+    size_t k_row = (size_t)layer->n_kv_heads * layer->qk_dim * sizeof(float);
+    size_t v_row = (size_t)layer->n_kv_heads * layer->v_dim * sizeof(float);
+    size_t rows = (size_t)(used - drop);
+    RW_TRY(b->ops->move(b, &cache->k, 0, (size_t)drop * k_row, rows * k_row, err));
+    RW_TRY(b->ops->move(b, &cache->v, 0, (size_t)drop * v_row, rows * v_row, err));
+    cache->first += drop;
+    return RW_OK;
+}
+
+static rw_view cache_view(const rw_buffer *buffer, size_t rows, uint32_t heads, uint32_t dim) {
+    return rw_view_matrix(buffer, RW_ELEMENT_F32, rows, (size_t)heads * dim);
+}
+
+/* ---- attention --------------------------------------------------------------------------------
+ */
+
+static rw_status rotate(rw_session *session, const rw_layer *layer, rw_view x, uint32_t heads,
+                        rw_error *err) {
+    if (!layer->rotary)
+        return RW_OK;
+    int kind = layer->kind == RW_LAYER_SLIDING ? RW_ROTATION_SLIDING : RW_ROTATION_FULL;
+    const rw_rope_table *table = &session->table[kind];
+    size_t count = x.shape[0];
+    rw_view cosine = rw_session_scratch(session, RW_SCRATCH_COS, count, table->pairs);
+    rw_view sine = rw_session_scratch(session, RW_SCRATCH_SIN, count, table->pairs);
+    cosine.offset = session->scratch[RW_SCRATCH_COS].bytes / RW_ROTATION_COUNT * (size_t)kind;
+    sine.offset = session->scratch[RW_SCRATCH_SIN].bytes / RW_ROTATION_COUNT * (size_t)kind;
+    rw_op op = {.kind = RW_OP_ROTATE,
+                .u.rotate = {.x = rw_view_heads(x, heads),
+                             .cos = cosine,
+                             .sin = sine,
+                             .interleaved = table->pairing == RW_PAIRING_INTERLEAVED}};
+    return rw_session_run(session, &op, err);
+}
+
+/* softmax's scale: 1 / sqrt(d), times what the rotation puts on top (MLA's temperature). */
+static float softmax_scale(const rw_session *session, const rw_layer *layer) {
+    int kind = layer->kind == RW_LAYER_SLIDING ? RW_ROTATION_SLIDING : RW_ROTATION_FULL;
+    double on_top = layer->rotary ? session->table[kind].logit_scale : 1.0;
+    return (float)(on_top / sqrt((double)layer->qk_dim));
+}
+
+static rw_status attend(rw_session *session, uint32_t index, const rw_span *span, rw_view q,
+                        const rw_layer_slots *slots, rw_error *err) {
+    const rw_layer *layer = &session->model->arch->layers[index];
+    const rw_cache *cache = &session->caches[index];
+    size_t keys = (size_t)(span->position - cache->first) + span->count;
+    rw_view k = cache_view(&cache->k, keys, layer->n_kv_heads, layer->qk_dim);
+    rw_view v = cache_view(&cache->v, keys, layer->n_kv_heads, layer->v_dim);
+    bool windowed = layer->kind == RW_LAYER_SLIDING && layer->window != 0;
+    rw_op op = {.kind = RW_OP_ATTENTION,
+                .u.attention = {.q = rw_view_heads(q, layer->n_heads),
+                                .k = rw_view_heads(k, layer->n_kv_heads),
+                                .v = rw_view_heads(v, layer->n_kv_heads),
+                                .out = rw_view_heads(slots->attention, layer->n_heads),
+                                .lse = slots->lse,
+                                .q_first = (int64_t)span->position,
+                                .k_first = (int64_t)cache->first,
+                                .mask = windowed ? RW_MASK_WINDOW : RW_MASK_CAUSAL,
+                                .window = layer->window,
+                                .scale = softmax_scale(session, layer)}};
+    return rw_session_run(session, &op, err);
+}
+
+/* Keys and values go straight into the cache; keys are rotated there. */
+static rw_status append_kv(rw_session *session, uint32_t index, const rw_span *span, rw_view normed,
+                           rw_error *err) {
+    const rw_layer *layer = &session->model->arch->layers[index];
+    const rw_model_layer *w = &session->model->layers[index];
+    rw_cache *cache = &session->caches[index];
+    RW_TRY(make_room(session, cache, layer, span, err));
+    size_t at = (size_t)(span->position - cache->first);
+    rw_view k = cache_view(&cache->k, (size_t)cache->rows, layer->n_kv_heads, layer->qk_dim);
+    rw_view v = cache_view(&cache->v, (size_t)cache->rows, layer->n_kv_heads, layer->v_dim);
+    k = rw_view_rows(k, at, span->count);
+    v = rw_view_rows(v, at, span->count);
+    RW_TRY(linear(session, &w->k, &w->k_bias, normed, k, err));
+    RW_TRY(linear(session, &w->v, &w->v_bias, normed, v, err));
+    return rotate(session, layer, k, layer->n_kv_heads, err);
+}
+
+static rw_status attention_block(rw_session *session, uint32_t index, const rw_span *span,
+                                 const rw_layer_slots *slots, rw_error *err) {
+    const rw_layer *layer = &session->model->arch->layers[index];
+    const rw_model_layer *w = &session->model->layers[index];
+    size_t hidden = session->model->arch->hidden, width = (size_t)layer->n_heads * layer->qk_dim;
+    rw_view normed = rw_session_scratch(session, RW_SCRATCH_NORMED, span->count, hidden);
+    rw_view q = rw_session_scratch(session, RW_SCRATCH_Q, span->count, width);
+    RW_TRY(rw_session_norm(session, slots->stream, &w->attention_norm, normed, err));
+    RW_TRY(append_kv(session, index, span, normed, err));
+    RW_TRY(linear(session, &w->q, &w->q_bias, normed, q, err));
+    RW_TRY(rotate(session, layer, q, layer->n_heads, err));
+    RW_TRY(attend(session, index, span, q, slots, err));
+    RW_TRY(linear(session, &w->o, NULL, slots->attention, normed, err));
+    return add(session, slots->stream, normed, err);
+}
+
+/* ---- feed-forward -----------------------------------------------------------------------------
+ */
+
+static rw_status ffn_block(rw_session *session, uint32_t index, const rw_span *span,
+                           const rw_layer_slots *slots, rw_error *err) {
+    const rw_model_layer *w = &session->model->layers[index];
+    size_t hidden = session->model->arch->hidden;
+    size_t width = session->model->arch->layers[index].ffn_dim;
+    rw_view normed = rw_session_scratch(session, RW_SCRATCH_NORMED, span->count, hidden);
+    rw_view gate = rw_session_scratch(session, RW_SCRATCH_GATE, span->count, width);
+    rw_view up = rw_session_scratch(session, RW_SCRATCH_UP, span->count, width);
+    rw_op op = {.kind = RW_OP_GATE, .u.gate = {.gate = gate, .up = up, .out = gate}};
+    RW_TRY(rw_session_norm(session, slots->stream, &w->ffn_norm, normed, err));
+    RW_TRY(linear(session, &w->gate, NULL, normed, gate, err));
+    RW_TRY(linear(session, &w->up, NULL, normed, up, err));
+    RW_TRY(rw_session_run(session, &op, err));
+    RW_TRY(linear(session, &w->down, NULL, gate, normed, err));
+    return add(session, slots->stream, normed, err);
+}
+
+rw_status rw_layer_forward(rw_session *session, uint32_t index, const rw_span *span,
+                           const rw_layer_slots *slots, rw_error *err) {
+    RW_TRY(attention_block(session, index, span, slots, err));
+    return ffn_block(session, index, span, slots, err);
+}

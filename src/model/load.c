@@ -1,0 +1,340 @@
+/*
+ * load.c - weights from a checkpoint into the backend's form, each checked on the way: there, of
+ * the right shape, of a type we read, and finite.
+ */
+#include <string.h>
+
+#include "model/internal.h"
+
+enum { STAGE_ELEMENTS = 1 << 20 };
+
+typedef struct loader {
+    rw_model *model;
+    const rw_checkpoint *checkpoint;
+    rw_naming naming;
+    float *stage; /* one piece of a tensor on its way */
+    size_t stage_size;
+    uint64_t done, total; /* elements */
+} loader;
+
+/* ---- one tensor -------------------------------------------------------------------------------
+ */
+
+static bool same_shape(const rw_tensor *tensor, uint32_t dims, const uint64_t shape[2]) {
+    return tensor->n_dims == dims && tensor->shape[0] == shape[0] &&
+           (dims < 2 || tensor->shape[1] == shape[1]);
+}
+
+static rw_status fail_shape(const rw_tensor *tensor, const char *name, uint32_t dims,
+                            const uint64_t shape[2], rw_error *err) {
+    unsigned long long columns = dims == 2 ? shape[1] : 1;
+    return rw_fail(err, RW_ERR_INPUT, "model.shape", name,
+                   "the tensor has %u dimensions and %llu elements, the model's description wants "
+                   "%llu x %llu",
+                   tensor->n_dims, (unsigned long long)tensor->elements,
+                   (unsigned long long)shape[0], columns);
+}
+
+/* Finds the tensor of `weight`; *out NULL when this architecture has no such weight. */
+static rw_status find(const loader *l, rw_weight weight, uint32_t layer, const rw_tensor **out,
+                      rw_error *err) {
+    char name[128];
+    uint64_t shape[2];
+    uint32_t dims = rw_arch_tensor_shape(l->model->arch, weight, layer, shape);
+    *out = NULL;
+    if (dims == 0)
+        return RW_OK;
+    rw_arch_tensor_name(l->model->arch, l->naming, weight, layer, name);
+    const rw_tensor *tensor = rw_checkpoint_tensor(l->checkpoint, name);
+    if (!tensor)
+        return rw_fail(err, RW_ERR_INPUT, "model.missing_tensor", name,
+                       "the checkpoint has no tensor \"%s\": is it complete?", name);
+    if (!same_shape(tensor, dims, shape))
+        return fail_shape(tensor, name, dims, shape, err);
+    if (tensor->dtype == RW_DTYPE_OTHER)
+        return rw_fail(err, RW_ERR_INPUT, "model.dtype", name,
+                       "weights of type %s are not read: convert the checkpoint to F32, F16, "
+                       "BF16, Q8_0, Q4_0 or Q4_1",
+                       tensor->dtype_name);
+    *out = tensor;
+    return RW_OK;
+}
+
+/* An exponent of all ones is an infinity or a NaN. */
+static bool all_finite(const float *values, size_t count) {
+    uint32_t bad = 0;
+    for (size_t i = 0; i < count; i++) {
+        uint32_t bits;
+        memcpy(&bits, &values[i], sizeof bits);
+        bad |= (bits & 0x7f800000u) == 0x7f800000u;
+    }
+    return bad == 0;
+}
+
+static rw_status read_piece(loader *l, const rw_tensor *tensor, uint64_t first, size_t count,
+                            rw_error *err) {
+    RW_TRY(rw_check_cancel(l->model->ctx, err));
+    RW_TRY(rw_tensor_read_f32(l->checkpoint, tensor, first, count, l->stage, err));
+    if (!all_finite(l->stage, count)) {
+        char name[128];
+        size_t size = tensor->name.size < 127 ? tensor->name.size : 127;
+        memcpy(name, tensor->name.data, size);
+        name[size] = '\0';
+        return rw_fail(err, RW_ERR_INPUT, "model.not_finite", name,
+                       "the tensor holds a NaN or an infinity: the checkpoint is damaged");
+    }
+    l->done += count;
+    rw_progress(l->model->ctx, "load", l->done, l->total, "weights");
+    return RW_OK;
+}
+
+static rw_status load_vector(loader *l, rw_weight weight, uint32_t layer, rw_buffer *out,
+                             rw_error *err) {
+    const rw_tensor *tensor;
+    RW_TRY(find(l, weight, layer, &tensor, err));
+    if (!tensor)
+        return RW_OK;
+    size_t count = (size_t)tensor->elements, bytes = count * sizeof(float);
+    rw_backend *b = l->model->backend;
+    RW_TRY(read_piece(l, tensor, 0, count, err));
+    RW_TRY(b->ops->buffer_create(b, bytes, "weights", out, err));
+    return b->ops->write(b, out, 0, l->stage, bytes, err);
+}
+
+static rw_status load_linear(loader *l, rw_weight weight, uint32_t layer, rw_linear *out,
+                             rw_error *err) {
+    const rw_tensor *tensor;
+    RW_TRY(find(l, weight, layer, &tensor, err));
+    if (!tensor)
+        return RW_OK;
+    size_t rows = (size_t)tensor->shape[0], columns = (size_t)tensor->shape[1];
+    size_t step = l->stage_size / columns;
+    rw_backend *b = l->model->backend;
+    RW_TRY(b->ops->linear_create(b, rows, columns, "weights", out, err));
+    for (size_t row = 0; row < rows; row += step) {
+        size_t count = rows - row < step ? rows - row : step;
+        RW_TRY(read_piece(l, tensor, (uint64_t)row * columns, count * columns, err));
+        RW_TRY(b->ops->linear_write(b, out, row, count, l->stage, err));
+    }
+    return RW_OK;
+}
+
+/* ---- all of them ------------------------------------------------------------------------------
+ */
+
+typedef struct part {
+    rw_weight weight;
+    bool linear;
+    size_t offset; /* in rw_model_layer, of an rw_linear or an rw_buffer */
+} part;
+
+static const part layer_parts[] = {
+    {RW_W_ATTENTION_NORM, false, offsetof(rw_model_layer, attention_norm)},
+    {RW_W_Q, true, offsetof(rw_model_layer, q)},
+    {RW_W_K, true, offsetof(rw_model_layer, k)},
+    {RW_W_V, true, offsetof(rw_model_layer, v)},
+    {RW_W_O, true, offsetof(rw_model_layer, o)},
+    {RW_W_Q_BIAS, false, offsetof(rw_model_layer, q_bias)},
+    {RW_W_K_BIAS, false, offsetof(rw_model_layer, k_bias)},
+    {RW_W_V_BIAS, false, offsetof(rw_model_layer, v_bias)},
+    {RW_W_FFN_NORM, false, offsetof(rw_model_layer, ffn_norm)},
+    {RW_W_GATE, true, offsetof(rw_model_layer, gate)},
+    {RW_W_UP, true, offsetof(rw_model_layer, up)},
+    {RW_W_DOWN, true, offsetof(rw_model_layer, down)},
+};
+
+enum { LAYER_PARTS = sizeof layer_parts / sizeof layer_parts[0] };
+
+static rw_status load_layer(loader *l, uint32_t index, rw_error *err) {
+    char *layer = (char *)&l->model->layers[index];
+    for (size_t i = 0; i < LAYER_PARTS; i++) {
+        const part *p = &layer_parts[i];
+        void *to = layer + p->offset;
+        RW_TRY(p->linear ? load_linear(l, p->weight, index, to, err)
+                         : load_vector(l, p->weight, index, to, err));
+    }
+    return RW_OK;
+}
+
+static rw_status load_all(loader *l, rw_error *err) {
+    rw_model *m = l->model;
+    RW_TRY(load_linear(l, RW_W_EMBEDDING, 0, &m->embedding, err));
+    RW_TRY(load_linear(l, RW_W_OUTPUT, 0, &m->output, err));
+    RW_TRY(load_vector(l, RW_W_FINAL_NORM, 0, &m->final_norm, err));
+    for (uint32_t i = 0; i < m->arch->n_layers; i++)
+        RW_TRY(load_layer(l, i, err));
+    return RW_OK;
+}
+
+/* ---- checks before anything is read -----------------------------------------------------------
+ */
+
+static rw_status unsupported(const char *what, rw_error *err) {
+    return rw_fail(err, RW_ERR_INPUT, "model.unsupported", what,
+                   "this model has %s, which the engine cannot run yet", what);
+}
+
+static rw_status check_arch(const rw_arch *arch, rw_error *err) {
+    if (!arch->family || !arch->family->runnable)
+        return rw_fail(err, RW_ERR_INPUT, "model.unsupported", arch->name,
+                       "models of architecture \"%s\" are not run yet: what needs no weights "
+                       "(inspect, plan, extend --no-measure) may still work",
+                       arch->name);
+    if (arch->activation != RW_ACT_SILU)
+        return unsupported("a GELU feed-forward", err);
+    if (arch->mlp_bias)
+        return unsupported("biases in its feed-forward", err);
+    if (arch->qk_norm)
+        return unsupported("norms on queries and keys", err);
+    for (uint32_t i = 0; i < arch->n_layers; i++)
+        if (arch->layers[i].kind == RW_LAYER_OTHER || arch->layers[i].kv_latent)
+            return unsupported("layers without plain attention", err);
+    return RW_OK;
+}
+
+/* Tensors that mean nothing to the forward pass: rotations, which the dialects read from elsewhere,
+   and the copy of the embedding that some tied checkpoints carry. */
+static bool is_harmless(const rw_arch *arch, rw_str name) {
+    static const char *const prefixes[] = {"rope_freqs.", "rope_factors_"};
+    static const char suffix[] = "rotary_emb.inv_freq";
+    for (size_t i = 0; i < sizeof prefixes / sizeof prefixes[0]; i++)
+        if (name.size >= strlen(prefixes[i]) &&
+            memcmp(name.data, prefixes[i], strlen(prefixes[i])) == 0)
+            return true;
+    if (arch->tied_embeddings && rw_str_is(name, "lm_head.weight"))
+        return true;
+    size_t end = sizeof suffix - 1;
+    return name.size >= end && memcmp(name.data + name.size - end, suffix, end) == 0;
+}
+
+static size_t count_known(const loader *l) {
+    char name[128];
+    uint64_t shape[2];
+    const rw_arch *arch = l->model->arch;
+    size_t known = 0;
+    for (int weight = 0; weight < RW_W_COUNT; weight++) {
+        uint32_t layers = weight <= RW_W_OUTPUT ? 1 : arch->n_layers;
+        for (uint32_t i = 0; i < layers; i++) {
+            if (rw_arch_tensor_shape(arch, (rw_weight)weight, i, shape) == 0)
+                continue;
+            rw_arch_tensor_name(arch, l->naming, (rw_weight)weight, i, name);
+            known += rw_checkpoint_tensor(l->checkpoint, name) != NULL;
+        }
+    }
+    return known;
+}
+
+static bool is_weight(const loader *l, rw_str wanted) {
+    char name[128];
+    uint64_t shape[2];
+    for (int weight = 0; weight < RW_W_COUNT; weight++) {
+        uint32_t layers = weight <= RW_W_OUTPUT ? 1 : l->model->arch->n_layers;
+        for (uint32_t i = 0; i < layers; i++) {
+            rw_arch_tensor_name(l->model->arch, l->naming, (rw_weight)weight, i, name);
+            if (rw_str_is(wanted, name) &&
+                rw_arch_tensor_shape(l->model->arch, (rw_weight)weight, i, shape) != 0)
+                return true;
+        }
+    }
+    return false;
+}
+
+/* A tensor that the forward pass would not use (a bias, a norm, an expert) means that the model is
+   not what its description says; running it anyway would give fluent nonsense. The names are
+   compared one by one only when the counts say that there is such a tensor. */
+static rw_status check_extra(const loader *l, rw_error *err) {
+    const rw_arch *arch = l->model->arch;
+    size_t count = rw_checkpoint_tensor_count(l->checkpoint), harmless = 0;
+    for (size_t i = 0; i < count; i++)
+        harmless += is_harmless(arch, rw_checkpoint_tensor_at(l->checkpoint, i)->name);
+    if (count_known(l) + harmless >= count)
+        return RW_OK;
+    for (size_t i = 0; i < count; i++) {
+        rw_str name = rw_checkpoint_tensor_at(l->checkpoint, i)->name;
+        if (is_harmless(arch, name) || is_weight(l, name))
+            continue;
+        return rw_fail(err, RW_ERR_INPUT, "model.unsupported", "tensor",
+                       "the checkpoint has a tensor \"%.*s\" that a model of architecture \"%s\" "
+                       "has no use for: its config does not describe it",
+                       (int)(name.size < 120 ? name.size : 120), name.data, arch->name);
+    }
+    return RW_OK;
+}
+
+/* ---- life -------------------------------------------------------------------------------------
+ */
+
+static rw_status start(loader *l, rw_context *ctx, const rw_arch *arch, rw_error *err) {
+    rw_model *m = l->model;
+    rw_memory memory;
+    rw_arch_memory(arch, 1, 0, 1, &memory);
+    RW_TRY(rw_model_check_memory(memory.weights, "weights", err));
+    RW_TRY(check_extra(l, err));
+    m->layers = rw_calloc(ctx, arch->n_layers, sizeof *m->layers);
+    if (!m->layers)
+        return rw_fail_memory(err, "layers", arch->n_layers * sizeof *m->layers);
+    l->stage_size = STAGE_ELEMENTS;
+    for (uint32_t i = 0; i < arch->n_layers; i++) /* one row at least */
+        if (arch->layers[i].ffn_dim > l->stage_size)
+            l->stage_size = arch->layers[i].ffn_dim;
+    l->stage = rw_alloc(ctx, l->stage_size * sizeof(float));
+    if (!l->stage)
+        return rw_fail_memory(err, "weights", l->stage_size * sizeof(float));
+    return rw_cpu_backend_create(ctx, &m->backend, err);
+}
+
+rw_status rw_model_load(rw_context *ctx, const rw_checkpoint *checkpoint, const rw_arch *arch,
+                        rw_model **out, rw_error *err) {
+    *out = NULL;
+    RW_TRY(check_arch(arch, err));
+    rw_model *model = rw_calloc(ctx, 1, sizeof *model);
+    if (!model)
+        return rw_fail_memory(err, "model", sizeof *model);
+    model->ctx = ctx;
+    model->arch = arch;
+    bool gguf = rw_checkpoint_format(checkpoint) == RW_FORMAT_GGUF;
+    loader l = {.model = model,
+                .checkpoint = checkpoint,
+                .naming = gguf ? RW_NAMING_GGUF : RW_NAMING_HF,
+                .total = arch->parameters};
+    rw_status status = start(&l, ctx, arch, err);
+    if (status == RW_OK)
+        status = load_all(&l, err);
+    rw_free(ctx, l.stage);
+    if (status != RW_OK)
+        rw_model_free(model);
+    else
+        *out = model;
+    return status;
+}
+
+static void free_layer(rw_backend *b, rw_model_layer *layer) {
+    for (size_t i = 0; i < LAYER_PARTS; i++) {
+        void *at = (char *)layer + layer_parts[i].offset;
+        b->ops->buffer_destroy(b, layer_parts[i].linear ? &((rw_linear *)at)->prepared : at);
+    }
+}
+
+void rw_model_free(rw_model *model) {
+    if (!model)
+        return;
+    rw_backend *b = model->backend;
+    if (b) {
+        for (uint32_t i = 0; i < model->arch->n_layers; i++)
+            free_layer(b, &model->layers[i]);
+        b->ops->buffer_destroy(b, &model->embedding.prepared);
+        b->ops->buffer_destroy(b, &model->output.prepared);
+        b->ops->buffer_destroy(b, &model->final_norm);
+        b->ops->destroy(b);
+    }
+    rw_free(model->ctx, model->layers);
+    rw_free(model->ctx, model);
+}
+
+const rw_arch *rw_model_arch(const rw_model *model) {
+    return model->arch;
+}
+
+const rw_linear *rw_model_head(const rw_model *model) {
+    return model->arch->tied_embeddings ? &model->embedding : &model->output;
+}
