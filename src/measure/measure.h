@@ -27,6 +27,8 @@ typedef struct rw_corpus {
     char *name;       /* its base name */
 } rw_corpus;
 
+enum { RW_MEASURE_DOCUMENTS = 12 }; /* read and measured unless the caller says otherwise */
+
 /* Reads JSONL ({"text":...} or {"tokens":[...]} a line), at most `limit` documents (0: all). Errors
    name the line: data.syntax, data.utf8, data.type, data.token_range, data.empty. */
 rw_status rw_corpus_read(rw_context *ctx, const char *path, const rw_tokenizer *tokenizer,
@@ -43,16 +45,23 @@ typedef struct rw_subject {
     const rw_tokenizer *tokenizer;
     const rw_rope_set *rope;
     uint64_t native;
-    uint64_t context;
+    uint64_t context; /* target window: what the gate wants covered; 0: the longest length */
+    /* Don't read the windows cut to the native length: only the unextended model's are needed. */
+    bool no_baseline;
 } rw_subject;
 
 /* Measures `subject` by `options` (path, scaling and data are already resolved into the other
-   arguments). A cancelled or out-of-budget run returns what it has, marked, with RW_OK for the
-   budget and RW_ERR_CANCELLED for cancel. */
+   arguments). A run that is out of budget returns what it has, marked, with RW_OK; a cancelled one
+   returns nothing. The result does not need `subject` or `corpus` any more. Codes:
+   measure.protocol, measure.task, measure.length, measure.depth (RW_ERR_USAGE),
+   measure.documents_short. */
 rw_status rw_measurement_run(rw_context *ctx, const rw_subject *subject, const rw_corpus *corpus,
                              const rw_measure_options *options, rw_measurement **out,
                              rw_error *err);
 void rw_measurement_free(rw_measurement *measurement);
+
+/* To add what the caller has to say before the measurement is written. */
+rw_diagnostics *rw_measurement_diagnostics(rw_measurement *measurement);
 
 /* Members "protocol" .. "diagnostics" of the contract, into an open object. */
 void rw_measurement_write(rw_json_writer *w, const rw_measurement *measurement);

@@ -1,0 +1,139 @@
+/*
+ * measure.c - `ropewalk measure`: a checkpoint, perhaps under another scaling, measured.
+ */
+#include "measure/measure.h"
+#include "plan/plan.h"
+#include "ropewalk/job.h"
+
+/* What the job holds while it runs, freed in one place. */
+typedef struct measuring {
+    rw_context *ctx;
+    const rw_measure_options *options;
+    rw_arena arena;
+    rw_checkpoint *checkpoint;
+    rw_source source;
+    rw_rope_set rope;
+    rw_diagnostics diagnostics;
+    rw_model *model;
+    rw_tokenizer *tokenizer;
+    rw_corpus corpus;
+    rw_measurement *measurement;
+} measuring;
+
+static uint64_t max_u64(uint64_t a, uint64_t b) {
+    return a > b ? a : b;
+}
+
+/* The target window: as asked, or the longest length asked for, or what the factor makes of the
+   native window, or what the checkpoint says of itself. */
+static uint64_t target_context(const measuring *m) {
+    const rw_measure_options *options = m->options;
+    const rw_windows *windows = &m->source.windows;
+    uint64_t longest = 0;
+    if (options->context)
+        return options->context;
+    for (size_t i = 0; options->lengths && i < options->length_count; i++)
+        longest = max_u64(longest, options->lengths[i]);
+    if (longest)
+        return longest;
+    if (options->scaling.factor > 1)
+        return (uint64_t)((double)windows->native * options->scaling.factor);
+    return max_u64(windows->native, windows->advertised);
+}
+
+static bool is_scaled(const rw_scaling_options *scaling) {
+    return scaling->method || scaling->factor > 0 || scaling->rope_theta > 0 ||
+           scaling->pair_factor_count || scaling->long_factor_count;
+}
+
+static rw_status check_options(const rw_measure_options *options, rw_error *err) {
+    if (!options->path)
+        return rw_fail(err, RW_ERR_USAGE, "measure.path", "PATH",
+                       "name the checkpoint to measure: a directory or a GGUF");
+    if (!options->data)
+        return rw_fail(err, RW_ERR_USAGE, "measure.data", "--data",
+                       "give --data FILE: JSONL with one document a line, {\"text\":...}");
+    return RW_OK;
+}
+
+static rw_status load(measuring *m, uint64_t *context, rw_error *err) {
+    const rw_measure_options *options = m->options;
+    RW_TRY(rw_checkpoint_open(m->ctx, options->path, 0, &m->checkpoint, err));
+    RW_TRY(rw_source_read(m->checkpoint, &m->arena, &m->source, err));
+    *context = target_context(m);
+    RW_TRY(rw_plan_try(&m->source, &options->scaling, *context, &m->rope, &m->diagnostics, err));
+    RW_TRY(rw_model_tokenizer(m->ctx, m->checkpoint, &m->source.arch, &m->tokenizer, err));
+    uint64_t documents = options->documents ? options->documents : RW_MEASURE_DOCUMENTS;
+    RW_TRY(rw_corpus_read(m->ctx, options->data, m->tokenizer, documents, &m->corpus, err));
+    return rw_model_load(m->ctx, m->checkpoint, &m->source.arch, &m->model, err);
+}
+
+static rw_status run(measuring *m, uint64_t context, rw_error *err) {
+    const rw_subject subject = {.model = m->model,
+                                .tokenizer = m->tokenizer,
+                                .rope = &m->rope,
+                                .native = m->source.windows.native,
+                                .context = context,
+                                .no_baseline = is_scaled(&m->options->scaling)};
+    return rw_measurement_run(m->ctx, &subject, &m->corpus, m->options, &m->measurement, err);
+}
+
+static void pass_on(rw_diagnostics *to, const rw_diagnostics *from) {
+    for (size_t i = 0; i < from->count; i++) {
+        const rw_diagnostic *item = &from->items[i];
+        rw_diagnose(to, item->code, item->severity, item->changes_numbers, item->path, "%s",
+                    item->message);
+    }
+}
+
+static void write_rope(rw_json_writer *w, const rw_rope_set *rope, uint64_t length) {
+    rw_json_key(w, "rope");
+    rw_json_begin_array(w);
+    for (uint32_t i = 0; i < rope->count; i++)
+        rw_rope_group_write(w, &rope->group[i], length);
+    rw_json_end_array(w);
+}
+
+static rw_status write_result(measuring *m, uint64_t context, char **json, rw_error *err) {
+    rw_buf text = {.ctx = m->ctx};
+    rw_json_writer w = {.out = &text, .indent = 2};
+    pass_on(rw_measurement_diagnostics(m->measurement), &m->source.diagnostics);
+    pass_on(rw_measurement_diagnostics(m->measurement), &m->diagnostics);
+    rw_json_begin_object(&w);
+    rw_json_member_string(&w, "schema", "ropewalk.measure/1");
+    write_rope(&w, &m->rope, context);
+    rw_measurement_write(&w, m->measurement);
+    rw_json_end_object(&w);
+    rw_buf_char(&text, '\n');
+    rw_status status = rw_buf_status(&text, err);
+    if (status != RW_OK)
+        rw_buf_free(&text);
+    else
+        *json = text.data;
+    return status;
+}
+
+static void release(measuring *m) {
+    rw_measurement_free(m->measurement);
+    rw_corpus_free(&m->corpus);
+    rw_model_free(m->model);
+    rw_tokenizer_free(m->tokenizer);
+    rw_checkpoint_close(m->checkpoint);
+    rw_arena_free(&m->arena);
+}
+
+rw_status rw_measure(rw_context *ctx, const rw_measure_options *options, char **json,
+                     rw_error *err) {
+    uint64_t context = 0;
+    *json = NULL;
+    RW_TRY(check_options(options, err));
+    measuring m = {.ctx = ctx, .options = options, .arena = {.ctx = ctx}};
+    m.diagnostics.arena = &m.arena;
+    rw_status status = load(&m, &context, err);
+    if (status == RW_OK)
+        status = run(&m, context, err);
+    if (status == RW_OK)
+        status = write_result(&m, context, json, err);
+    release(&m);
+    return status;
+}

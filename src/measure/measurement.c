@@ -1,0 +1,203 @@
+/*
+ * measurement.c - one measurement from options to result.
+ */
+#include <math.h>
+#include <stdio.h>
+
+#include "measure/budget.h"
+
+/* Enough tokens to know the speed by, few enough to cost nothing. */
+enum { WARM_UP = 32, TRIAL_READ = 512 };
+
+/* The estimate knows operations, not how well each shape runs; keep some time in hand. */
+static const double budget_share = 0.85;
+
+static rw_status copy_corpus_facts(rw_measurement *m, const rw_corpus *corpus, rw_error *err) {
+    m->digest = corpus->digest;
+    m->data_name = rw_arena_format(&m->arena, "%s", corpus->name ? corpus->name : "");
+    m->document_count = corpus->count;
+    m->lines = rw_arena_alloc(&m->arena, (corpus->count + 1) * sizeof *m->lines);
+    if (!m->lines || !m->data_name)
+        return rw_fail_memory(err, "measurement", corpus->count * sizeof *m->lines);
+    for (size_t i = 0; i < corpus->count; i++)
+        m->lines[i] = corpus->documents[i].line;
+    return RW_OK;
+}
+
+static size_t longest_document(const rw_corpus *corpus, size_t documents) {
+    size_t longest = 0;
+    for (size_t i = 0; i < documents; i++)
+        if (corpus->documents[i].count > longest)
+            longest = corpus->documents[i].count;
+    return longest;
+}
+
+/* Perplexity of nothing is no result: refuse when no document serves even the shortest length. */
+static rw_status check_documents(const rw_measurement *m, const rw_corpus *corpus, rw_error *err) {
+    const rw_scope *scope = &m->scope;
+    size_t longest = longest_document(corpus, scope->documents);
+    const rw_protocol_setting setting = {.length = scope->lengths[0], .stride = 1, .chunks = 1};
+    if (!scope->perplexity || scope->protocol->windows(longest, &setting))
+        return RW_OK;
+    return rw_fail(err, RW_ERR_INPUT, "measure.documents_short", m->data_name,
+                   "the longest of the %zu documents has %zu tokens, too few for the shortest "
+                   "length %zu: give longer documents or shorter --lengths",
+                   scope->documents, longest, scope->lengths[0]);
+}
+
+/* ---- the budget ------------------------------------------------------------------------------ */
+
+/* Seconds that one unit of cost takes, from reading the beginning of the first document. */
+static rw_status time_first_piece(rw_scorer *scorer, const rw_corpus *corpus, double *out,
+                                  rw_error *err) {
+    const rw_document *document = &corpus->documents[0];
+    for (size_t i = 1; i < corpus->count; i++)
+        if (corpus->documents[i].count > document->count)
+            document = &corpus->documents[i];
+    size_t count = document->count < TRIAL_READ ? document->count : TRIAL_READ;
+    size_t warm = count < WARM_UP ? count : WARM_UP;
+    *out = 0;
+    if (count == 0)
+        return RW_OK;
+    RW_TRY(rw_scorer_read(scorer, document->tokens, warm, count, NULL, err));
+    double begun = rw_now();
+    RW_TRY(rw_scorer_read(scorer, document->tokens, count, count, NULL, err));
+    *out = (rw_now() - begun) / scorer->cost(scorer, count);
+    return RW_OK;
+}
+
+static void tell_cuts(rw_measurement *m, double wanted_seconds) {
+    rw_log(m->ctx, RW_INFO, "the budget is %.0f s, the whole measurement would take about %.0f s",
+           m->budget_seconds, wanted_seconds);
+    for (size_t i = 0; i < m->cut_count; i++) {
+        rw_log(m->ctx, RW_WARNING, "to keep the budget: %s", m->cuts[i]);
+        rw_diagnose(&m->diagnostics, "measure.budget_cut", RW_WARNING, false, m->cuts[i],
+                    "to keep the budget: %s", m->cuts[i]);
+    }
+}
+
+static rw_status keep_budget(rw_measurement *m, rw_scorer *scorer, const rw_corpus *corpus,
+                             rw_error *err) {
+    double unit_seconds;
+    rw_work wanted, left;
+    const rw_scope asked = m->scope;
+    RW_TRY(time_first_piece(scorer, corpus, &unit_seconds, err));
+    RW_TRY(rw_work_estimate(&asked, scorer, corpus, &wanted, err));
+    if (unit_seconds > 0)
+        RW_TRY(rw_scope_cut(&m->scope, scorer, corpus,
+                            budget_share * m->budget_seconds / unit_seconds, err));
+    RW_TRY(rw_work_estimate(&m->scope, scorer, corpus, &left, err));
+    RW_TRY(rw_scope_cuts(&m->arena, &asked, &m->scope, &m->cuts, &m->cut_count, err));
+    m->predicted_seconds = left.cost * unit_seconds;
+    tell_cuts(m, wanted.cost * unit_seconds);
+    return RW_OK;
+}
+
+/* ---- running --------------------------------------------------------------------------------- */
+
+static rw_status run_parts(rw_measurement *m, rw_meter *meter, const rw_tokenizer *tokenizer,
+                           const rw_corpus *corpus, rw_error *err) {
+    if (m->scope.perplexity) {
+        meter->task = "perplexity";
+        RW_TRY(rw_perplexity_fill(&m->scope, &m->store, &meter->scorer, err));
+        RW_TRY(rw_decode_run(m, &meter->scorer, corpus, err));
+    }
+    meter->task = "retrieval";
+    return rw_retrieval_run(m, &meter->scorer, corpus, tokenizer, err);
+}
+
+static void diagnose_rows(rw_measurement *m) {
+    for (size_t i = 0; i < m->row_count; i++) {
+        const rw_row *row = &m->rows[i];
+        char path[32];
+        snprintf(path, sizeof path, "length %zu", row->length);
+        if (row->document_count == 0)
+            rw_diagnose(&m->diagnostics, "measure.no_documents", RW_WARNING, false, path,
+                        "no document was long enough, or read in time, for length %zu",
+                        row->length);
+        else if (row->document_count < RW_BOOTSTRAP_DOCUMENTS_MIN)
+            rw_diagnose(&m->diagnostics, "measure.few_documents", RW_WARNING, false, path,
+                        "only %zu documents at length %zu: no interval (it takes %d)",
+                        row->document_count, row->length, RW_BOOTSTRAP_DOCUMENTS_MIN);
+    }
+    if (m->out_of_time)
+        rw_diagnose(&m->diagnostics, "measure.out_of_time", RW_WARNING, false, "",
+                    "the budget was used up before everything was measured");
+}
+
+static rw_status run_all(rw_measurement *m, rw_scorer *scorer, const rw_tokenizer *tokenizer,
+                         const rw_corpus *corpus, rw_error *err) {
+    double begun = rw_now();
+    rw_work expected;
+    RW_TRY(copy_corpus_facts(m, corpus, err));
+    RW_TRY(check_documents(m, corpus, err));
+    if (m->budget_seconds > 0)
+        RW_TRY(keep_budget(m, scorer, corpus, err));
+    RW_TRY(rw_work_estimate(&m->scope, scorer, corpus, &expected, err));
+    double left = m->budget_seconds > 0 ? fmax(m->budget_seconds - (rw_now() - begun), 1e-3) : 0;
+    rw_meter meter;
+    rw_meter_init(&meter, m->ctx, scorer, &expected, left);
+    rw_status status = run_parts(m, &meter, tokenizer, corpus, err);
+    m->out_of_time = status == RW_ERR_TIME;
+    m->tokens_read = meter.done.tokens;
+    if (status != RW_OK && !m->out_of_time)
+        return status;
+    RW_TRY(rw_perplexity_derive(m, err));
+    m->seconds = rw_now() - begun;
+    diagnose_rows(m);
+    return RW_OK;
+}
+
+rw_status rw_measurement_make(rw_context *ctx, const rw_scope *scope, rw_scorer *scorer,
+                              const rw_tokenizer *tokenizer, const rw_corpus *corpus,
+                              const rw_measure_options *options, rw_measurement **out,
+                              rw_error *err) {
+    *out = NULL;
+    rw_measurement *m = rw_calloc(ctx, 1, sizeof *m);
+    if (!m)
+        return rw_fail_memory(err, "measurement", sizeof *m);
+    m->ctx = ctx;
+    m->arena.ctx = ctx;
+    m->scope = *scope;
+    m->depends_on_length = scorer->depends_on_length;
+    m->store = (rw_store){
+        .arena = &m->arena, .corpus = corpus, .depends_on_length = scorer->depends_on_length};
+    m->diagnostics.arena = &m->arena;
+    m->decode.reason = "perplexity was not asked for";
+    m->budget_seconds = options->budget_seconds;
+    m->no_timing = options->no_timing;
+    rw_status status = run_all(m, scorer, tokenizer, corpus, err);
+    m->store.corpus = NULL; /* the caller's */
+    if (status != RW_OK) {
+        rw_measurement_free(m);
+        return status;
+    }
+    *out = m;
+    return RW_OK;
+}
+
+rw_status rw_measurement_run(rw_context *ctx, const rw_subject *subject, const rw_corpus *corpus,
+                             const rw_measure_options *options, rw_measurement **out,
+                             rw_error *err) {
+    rw_scope scope;
+    rw_model_scorer scorer;
+    *out = NULL;
+    RW_TRY(rw_scope_make(subject, corpus, options, &scope, err));
+    rw_model_scorer_init(&scorer, subject);
+    rw_status status = rw_measurement_make(ctx, &scope, &scorer.scorer, subject->tokenizer, corpus,
+                                           options, out, err);
+    rw_model_scorer_free(&scorer);
+    return status;
+}
+
+void rw_measurement_free(rw_measurement *measurement) {
+    if (!measurement)
+        return;
+    rw_context *ctx = measurement->ctx;
+    rw_arena_free(&measurement->arena);
+    rw_free(ctx, measurement);
+}
+
+rw_diagnostics *rw_measurement_diagnostics(rw_measurement *measurement) {
+    return &measurement->diagnostics;
+}
