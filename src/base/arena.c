@@ -14,7 +14,7 @@ struct rw_arena_block {
 };
 
 static size_t free_bytes(const rw_arena *arena) {
-    return arena->blocks ? arena->blocks->capacity - arena->used : 0;
+    return arena->blocks->capacity - arena->used;
 }
 
 static struct rw_arena_block *new_block(rw_arena *arena, size_t capacity) {
@@ -61,7 +61,7 @@ void *rw_arena_alloc(rw_arena *arena, size_t size) {
     if (!rw_add_size(size ? size : 1, ARENA_ALIGNMENT - 1, &rounded))
         return NULL;
     rounded -= rounded % ARENA_ALIGNMENT;
-    if (rounded > free_bytes(arena)) {
+    if (!arena->blocks || rounded > free_bytes(arena)) {
         if (rounded > ARENA_FIRST / 4)
             return alloc_large(arena, rounded);
         if (!start_block(arena))

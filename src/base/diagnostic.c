@@ -1,7 +1,8 @@
 #include "base/diagnostic.h"
 
-#include <stdio.h>
 #include <string.h>
+
+#include "base/internal.h"
 
 static bool already_said(const rw_diagnostics *list, const char *code, const char *path) {
     for (size_t i = 0; i < list->count; i++)
@@ -34,8 +35,9 @@ void rw_diagnose(rw_diagnostics *list, const char *code, rw_severity severity, b
     char text[RW_ERROR_MESSAGE_MAX];
     va_list args;
     va_start(args, format);
-    vsnprintf(text, sizeof text, format, args);
+    int length = rw_vformat(text, sizeof text, format, args);
     va_end(args);
+    rw_text_clean(text, length >= (int)sizeof text);
     rw_diagnostic item = {
         .code = code,
         .severity = severity,

@@ -16,17 +16,18 @@ struct rw_hasher {
 };
 
 rw_status rw_hasher_create(rw_context *ctx, rw_hasher **out, rw_error *err) {
-    *out = NULL;
     rw_hasher *hasher = rw_calloc(ctx, 1, sizeof *hasher);
-    if (!hasher)
-        return rw_fail_memory(err, "hash", sizeof *hasher);
-    hasher->ctx = ctx;
-    hasher->digest = EVP_MD_CTX_new();
-    if (!hasher->digest) {
-        rw_hasher_free(hasher);
-        return rw_fail_memory(err, "hash", 0);
+    EVP_MD_CTX *digest = EVP_MD_CTX_new();
+    *out = NULL;
+    if (!hasher || !digest) {
+        EVP_MD_CTX_free(digest);
+        rw_free(ctx, hasher);
+        rw_fail_memory(err, "hash", sizeof *hasher);
+        return RW_ERR_MEMORY;
     }
-    hasher->failed = EVP_DigestInit_ex(hasher->digest, EVP_sha256(), NULL) != 1;
+    hasher->ctx = ctx;
+    hasher->digest = digest;
+    hasher->failed = EVP_DigestInit_ex(digest, EVP_sha256(), NULL) != 1;
     *out = hasher;
     return RW_OK;
 }

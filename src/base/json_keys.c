@@ -41,7 +41,7 @@ static size_t find_slot(const rw_context *ctx, const rw_json_keys *keys, rw_str 
 /* Fills a larger table from the object's own list, which has every member so far. */
 static rw_status grow(rw_context *ctx, rw_json_keys *keys, const rw_json *object) {
     size_t capacity = keys->capacity ? keys->capacity * 2 : (size_t)LINEAR_MAX * 4;
-    const rw_json **slots = rw_calloc(ctx, capacity, sizeof *slots);
+    const rw_json **slots = rw_calloc(ctx, capacity, sizeof(void *));
     if (!slots)
         return RW_ERR_MEMORY;
     rw_free(ctx, (void *)keys->slots);

@@ -58,7 +58,7 @@ static rw_status read_key(parser *p, rw_json *member, rw_error *err) {
     if (status == RW_NO)
         return fail_duplicate(p, member, err);
     if (status != RW_OK)
-        return rw_fail_memory(err, scan->where, top(p)->keys.capacity * 2 * sizeof member);
+        return rw_fail_memory(err, scan->where, top(p)->keys.capacity * 2 * sizeof(void *));
     rw_json_scan_space(scan);
     if (rw_json_scan_peek(scan) != ':')
         return rw_json_scan_expected(scan, "':' behind the key", err);

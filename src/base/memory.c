@@ -37,8 +37,8 @@ static void *alloc_from_caller(rw_context *ctx, size_t size) {
         return NULL;
     uintptr_t first = (uintptr_t)block + sizeof(void *);
     uintptr_t aligned = (first + ALIGNMENT - 1) & ~(uintptr_t)(ALIGNMENT - 1);
-    char *pointer = block + (aligned - (uintptr_t)block);
-    memcpy(pointer - sizeof(void *), &block, sizeof(void *));
+    void **pointer = (void **)(block + (aligned - (uintptr_t)block));
+    pointer[-1] = block;
     return pointer;
 }
 
@@ -81,7 +81,5 @@ void rw_free(rw_context *ctx, void *pointer) {
         free(pointer);
         return;
     }
-    void *block;
-    memcpy(&block, (char *)pointer - sizeof(void *), sizeof(void *));
-    ctx->options.realloc(ctx->options.user, block, 0);
+    ctx->options.realloc(ctx->options.user, ((void **)pointer)[-1], 0);
 }

@@ -103,7 +103,8 @@ static double slow_value(const decimal *d) {
         exponent = EXPONENT_LIMIT;
     if (exponent < -EXPONENT_LIMIT)
         exponent = -EXPONENT_LIMIT;
-    memcpy(text, "0.", 2);
+    text[0] = '0';
+    text[1] = '.';
     memcpy(text + 2, d->digits, d->count);
     rw_snformat(text + 2 + d->count, sizeof text - 2 - d->count, "%se%lld", d->sticky ? "1" : "",
                 (long long)exponent);

@@ -25,6 +25,7 @@ locale_t rw_c_locale(void) {
 
 int rw_vformat(char *out, size_t capacity, const char *format, va_list arguments) {
     locale_t before = uselocale(rw_c_locale());
+    // NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized): wrong when it reads several files
     int length = vsnprintf(out, capacity, format, arguments);
     uselocale(before);
     if (length < 0 && capacity > 0)

@@ -9,12 +9,6 @@ static bool is_tail(unsigned char byte) {
     return (byte & 0xC0) == 0x80;
 }
 
-static size_t accept(uint32_t value, size_t length, uint32_t *code_point) {
-    if (code_point)
-        *code_point = value;
-    return length;
-}
-
 /* Length that the first byte announces; 0 for a byte that can't be first. */
 static size_t announced(unsigned char first) {
     if (first < 0x80)
@@ -44,7 +38,9 @@ size_t rw_utf8_decode(const char *text, size_t size, uint32_t *code_point) {
     bool surrogate = value >= 0xD800 && value <= 0xDFFF;
     if (value < smallest[length] || value > 0x10FFFF || surrogate)
         return 0;
-    return accept(value, length, code_point);
+    if (code_point)
+        *code_point = value;
+    return length;
 }
 
 size_t rw_utf8_encode(uint32_t code_point, char out[4]) {
