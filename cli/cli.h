@@ -51,11 +51,18 @@ typedef struct cli_group {
     size_t base;
 } cli_group;
 
-/* The flags of a scaling (rw_scaling_options); `base` is where that struct lies. */
-enum { CLI_SCALING_COUNT = 15 };
+/* Flags that several verbs share (shared.c): of a scaling, of planning, of measuring. `member` is
+   where the verb's struct holds the rw_scaling_options (rw_plan_options, rw_measure_options). */
+enum { CLI_SCALING_COUNT = 15, CLI_PLANNING_COUNT = 4, CLI_MEASURING_COUNT = 12 };
 extern const cli_option cli_scaling_options[CLI_SCALING_COUNT];
+extern const cli_option cli_planning_options[CLI_PLANNING_COUNT];
+extern const cli_option cli_measuring_options[CLI_MEASURING_COUNT];
 #define CLI_SCALING_GROUP(struct_type, member)                                                     \
     { "Scaling", cli_scaling_options, CLI_SCALING_COUNT, offsetof(struct_type, member) }
+#define CLI_PLANNING_GROUP(struct_type, member)                                                    \
+    { "Planning", cli_planning_options, CLI_PLANNING_COUNT, offsetof(struct_type, member) }
+#define CLI_MEASURING_GROUP(struct_type, member)                                                   \
+    { "Measuring", cli_measuring_options, CLI_MEASURING_COUNT, offsetof(struct_type, member) }
 
 /* ---- verbs ----------------------------------------------------------------------------------- */
 

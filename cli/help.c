@@ -1,0 +1,76 @@
+/*
+ * help.c - the help texts, written from the tables that the parser reads.
+ */
+#include <string.h>
+
+#include "program.h"
+
+enum { COLUMN = 30, WIDTH = 96 };
+
+/* Text folded behind COLUMN; the cursor stands at `used` when it begins. */
+static void put_folded(FILE *out, const char *text, int used) {
+    if (used >= COLUMN - 1) {
+        fputc('\n', out);
+        used = 0;
+    }
+    fprintf(out, "%*s", COLUMN - used, "");
+    int column = COLUMN;
+    while (*text) {
+        int size = (int)strcspn(text, " ");
+        if (column > COLUMN && column + size > WIDTH) {
+            fprintf(out, "\n%*s", COLUMN, "");
+            column = COLUMN;
+        }
+        fprintf(out, "%.*s", size, text);
+        column += size;
+        text += size;
+        if (*text == ' ') {
+            text++;
+            if (*text && column < WIDTH)
+                fputc(' ', out);
+            column++;
+        }
+    }
+    fputc('\n', out);
+}
+
+static void put_option(FILE *out, const cli_option *option) {
+    char letter[8] = "";
+    if (option->letter)
+        snprintf(letter, sizeof letter, "-%c, ", option->letter);
+    int used = fprintf(out, "  %s--%s%s%s", letter, option->name, option->value ? " " : "",
+                       option->value ? option->value : "");
+    put_folded(out, option->help, used);
+}
+
+static void put_group(FILE *out, const cli_group *group) {
+    fprintf(out, "\n%s:\n", group->title);
+    for (size_t i = 0; i < group->count; i++)
+        put_option(out, &group->options[i]);
+}
+
+void cli_help_verb(FILE *out, const cli_verb *verb) {
+    fprintf(out, "usage: ropewalk %s %s\n\n%s\n", verb->name, verb->arguments, verb->summary);
+    for (size_t i = 0; i < verb->group_count; i++)
+        put_group(out, &verb->groups[i]);
+    put_group(out, &cli_global_group);
+    fprintf(out, "\nexample:\n  %s\n", verb->example);
+}
+
+void cli_help_program(FILE *out, const cli_verb *const *verbs, size_t count) {
+    fputs("ropewalk extends the context window of RoPE language models, and proves it.\n\n"
+          "usage: ropewalk VERB ...\n\n",
+          out);
+    for (size_t i = 0; i < count; i++) {
+        int used = fprintf(out, "  %s", verbs[i]->name);
+        fprintf(out, "%*s%s\n", 14 - used, "", verbs[i]->summary);
+        fprintf(out, "%14s$ %s\n", "", verbs[i]->example);
+    }
+    fputs("\n\"ropewalk VERB --help\" lists a verb's flags; \"ropewalk --version\" says which one "
+          "this is.\n\n"
+          "Exit status: 0 done; 1 the verdict is no; 2 usage; 3 bad input; 4 refused by a guard;\n"
+          "5 out of memory, disk or time; 6 internal error; 130 interrupted.\n"
+          "Environment: RW_CPU=generic|avx2|avx512 limits the kernels, NO_COLOR turns colour "
+          "off.\n",
+          out);
+}
