@@ -6,7 +6,7 @@
 
 `math`: ln, exp and powers at a few thousand points, each rounded once to double (ties to even), as
 hexadecimal doubles; tests/unit/test_rope_math.c demands the same bits. `rows`: frequencies, cos and
-sin of a few rotations at positions up to 1 048 575, the methods' formulas written out again here
+sin of a few rotations at positions to 1 048 575 and beyond, the methods' formulas written out again here
 without a single rounding; tests/unit/test_rope_rows.c.
 """
 import json
@@ -19,7 +19,7 @@ import mpmath
 from mpmath import mp, mpf
 
 mp.dps = 80
-POSITIONS = (0, 1, 511, 4095, 32767, 131071, 1048575)
+POSITIONS = (0, 1, 511, 4095, 32767, 131071, 1048575, 16777217)
 
 
 def to_double(value):

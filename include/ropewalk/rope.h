@@ -60,7 +60,7 @@ typedef struct rw_rope_spec {
     /* L0: the window the frequencies were trained for. For DYNAMIC the length from which the base
        grows (the M of its formula). 0: not known (fine where the formula has no L0). */
     uint64_t original_context;
-    /* A as a final value, or NaN: the method's own rule. */
+    /* A as a final value, whatever the method, or NaN: the method's own rule. */
     double attention_factor;
     /* YaRN: 0 = absent. Both given: A = f(s, mscale) / f(s, mscale_all_dim). */
     double mscale, mscale_all_dim;
@@ -87,11 +87,15 @@ typedef struct rw_rope_spec {
    low/high 1 / 4, logit_scale 1, everything else 0. */
 RW_API void rw_rope_spec_init(rw_rope_spec *spec);
 
-/* Is every number the method needs there and in range? Names the field in err->where. */
+/* Is every number the method needs there and in range? Names the field in err->where. Refused,
+   among others: theta below 2, a factor below 1, betas of 0 or beta_fast < beta_slow (a reader maps
+   0 and null to 32 / 1 before), high_freq_factor < low_freq_factor, NTK at d = 2, PROPORTIONAL with
+   rotary_dim != head_dim. */
 RW_API rw_status rw_rope_spec_check(const rw_rope_spec *spec, rw_error *err);
 
 /* Rounds every stored number to float32, so that JSON (double) and GGUF (float32) say the same.
-   theta, factor and the lists change by at most 6e-8 relative. */
+   theta, factor and the lists change by at most 6e-8 relative. partial_rotary_factor, which only
+   JSON has, stays: it stands for a whole number of pairs. */
 RW_API void rw_rope_spec_round(rw_rope_spec *spec);
 
 /* Two specs that say the same in the same words (NaN equals NaN). */
@@ -109,7 +113,8 @@ typedef struct rw_rope_table {
     uint32_t head_dim, rotary_dim;
     uint32_t pairs;  /* rotary_dim / 2 */
     uint64_t length; /* it was resolved for */
-    /* Which branch a length-dependent method took: 0 the only one or the short one, 1 the long. */
+    /* Which branch a length-dependent method took: 0 the only one or the one up to
+       original_context, 1 the one beyond. */
     uint32_t regime;
     double inv_freq[RW_ROPE_MAX_PAIRS];
     double attention_factor;
@@ -141,18 +146,20 @@ RW_API rw_status rw_rope_table_identity(const rw_rope_table *table, char out[65]
 
 /* How far two tables part when used up to `length` positions. */
 typedef struct rw_rope_difference {
-    bool comparable;     /* same pairs, pairing aside: a permuted checkpoint may rotate alike     */
+    bool comparable;     /* same dims, pairing aside: a permuted checkpoint may rotate alike      */
     uint32_t worst_pair; /* where |dw_k| is largest                                               */
     double max_angle;    /* max |dw_k| * length, radians                                          */
     double max_relative; /* max |dw_k| / w_k                                                      */
     double amplitude;    /* |dA|                                                                  */
     double logit;        /* |d(A^2 * logit_scale)|: what the logits see                           */
-    bool equivalent;     /* within the bounds of rw_rope_equivalence_bounds                       */
+    bool equivalent;     /* within the bounds stated at rw_rope_compare                           */
 } rw_rope_difference;
 
 /* Numeric equivalence. `a` is the reference. The bounds: a frequency may be off by what storing
    theta, the factor or a list in float32 costs (4e-7 relative, hence 4e-7 * w_k * length radians),
-   amplitude by 4e-7. `pairing` is not compared. */
+   amplitude by 4e-7 and A^2 * logit_scale by 1.2e-6, both relative above 1. A pair that stands
+   still in one table must do so in the other. `pairing` is not compared. NaN anywhere is a
+   difference; tables that are not comparable have infinite ones. */
 RW_API void rw_rope_compare(const rw_rope_table *a, const rw_rope_table *b, uint64_t length,
                             rw_rope_difference *out);
 

@@ -8,7 +8,7 @@
  *   A = 1            lf, hf: low_freq_factor, high_freq_factor
  *
  * lf = hf is real (Llama-4 Scout has 1 and 1): the blend, which would divide by zero, is then
- * reached only by a wavelength of exactly L0/lf, which is taken for a slow one.
+ * reached only by a wavelength of exactly L0/lf, which counts as a slow one.
  *
  * Llama-3.1-8B, d = 128, b = 5e5, s = 8, lf = 1, hf = 4, L0 = 8192: pairs 0..28 untouched, 29..34
  * blended (w_29 = 0.002166570763503359, w_34 = 1.7850781276799638e-4), 35..63 divided by 8.

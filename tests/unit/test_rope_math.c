@@ -77,12 +77,17 @@ static void edges(void **state) {
     assert_true(rw_scaled_pow(10000, 4, 4, 2) == 160000);
 }
 
-/* A 27-bit number squared may lie exactly between two doubles: then the even one is right. */
+/* Odd numbers of 54 bits lie exactly between two doubles: then the even one is right. An odd x*x is
+   1 modulo 8, so that its lower neighbour is even; for 3*x*x it is the upper one. */
 static void exact_ties_go_to_even(void **state) {
     (void)state;
     for (uint32_t i = 1; i < 4000; i += 2) {
-        double x = (double)(UINT32_C(1) << 27) - i; /* odd, 27 bits: the square has 54 */
-        assert_true(rw_pow(x, 2, 1) == x * x);
+        uint64_t x = (UINT64_C(1) << 27) - i, y = (UINT64_C(1) << 26) + i;
+        uint64_t z = 94906266 + i; /* just above 2^26.5, where the logarithm's series is slowest */
+        double squared = rw_pow((double)x, 2, 1), tripled = rw_scaled_pow(3, (double)y, 2, 1);
+        assert_true((uint64_t)squared == x * x - 1);
+        assert_true((uint64_t)tripled == 3 * y * y + 1);
+        assert_true((uint64_t)rw_pow((double)z, 2, 1) == z * z - 1);
     }
 }
 

@@ -7,8 +7,8 @@
 #include "rope_vectors.h"
 
 /* src/rope/rows.c: half a float32 unit of the amplitude, and what the angle may be off by. */
-static double row_bound(const rw_rope_table *table) {
-    return (0x1p-24 + 1e-9) * table->attention_factor;
+static double row_bound(const rw_rope_table *table, uint64_t position) {
+    return (0x1p-24 + 8e-16 * (double)position) * table->attention_factor;
 }
 
 static void check_frequencies(json_object *node, const rw_rope_table *table, const char *name) {
@@ -32,8 +32,8 @@ static void check_row(json_object *row, json_object *pairs, const rw_rope_table 
         uint32_t k = (uint32_t)json_object_get_int(json_object_array_get_idx(pairs, i));
         double c = vector_number(json_object_array_get_idx(vector_member(row, "cos"), i));
         double s = vector_number(json_object_array_get_idx(vector_member(row, "sin"), i));
-        if (!(fabs(cosines[k] - c) <= row_bound(table)) ||
-            !(fabs(sines[k] - s) <= row_bound(table)))
+        double allowed = row_bound(table, position);
+        if (!(fabs(cosines[k] - c) <= allowed) || !(fabs(sines[k] - s) <= allowed))
             fail_msg("%s: pair %u at %llu is (%.9g, %.9g), not (%.17g, %.17g)", name, k,
                      (unsigned long long)position, cosines[k], sines[k], c, s);
     }

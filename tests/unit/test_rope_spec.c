@@ -203,6 +203,17 @@ static void rounding(void **state) {
     once = spec;
     rw_rope_spec_round(&spec);
     assert_true(rw_rope_spec_equal(&spec, &once));
+    double *const stored[] = {&spec.theta,           &spec.factor,      &spec.attention_factor,
+                              &spec.mscale,          &spec.beta_fast,   &spec.beta_slow,
+                              &spec.mscale_all_dim,  &spec.logit_scale, &spec.low_freq_factor,
+                              &spec.high_freq_factor};
+    for (size_t i = 0; i < sizeof stored / sizeof *stored; i++) {
+        *stored[i] = 1.1;
+        assert_false(rw_rope_spec_equal(&spec, &once));
+        rw_rope_spec_round(&spec);
+        assert_true(*stored[i] == 1.1f);
+        once = spec;
+    }
     spec.list_count = spec.pair_factor_count = UINT32_MAX; /* unchecked: must not run away */
     rw_rope_spec_round(&spec);
     assert_true(rw_rope_spec_equal(&spec, &spec));

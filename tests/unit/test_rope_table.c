@@ -126,6 +126,24 @@ static void pair_factors_divide_before(void **state) {
     }
 }
 
+/* Llama-4 has low_freq_factor = high_freq_factor; a wavelength exactly there must not divide by 0.
+ */
+static void llama3_factors_may_meet(void **state) {
+    (void)state;
+    const double wavelength = 6.283185307179586; /* of pair 0 */
+    unsigned met = 0;
+    for (uint64_t window = 7; window < 64; window++) {
+        rw_rope_spec spec = spec_of(RW_ROPE_LLAMA3, 16);
+        spec.original_context = window;
+        spec.low_freq_factor = spec.high_freq_factor = (double)window / wavelength;
+        met += (double)window / spec.low_freq_factor == wavelength;
+        rw_rope_table table = build(&spec, 0);
+        for (int k = 0; k < PAIRS; k++)
+            assert_true(table.ramp[k] == 0 || table.ramp[k] == 1);
+    }
+    assert_true(met > 0);
+}
+
 static void attention_factor_overrides(void **state) {
     (void)state;
     for (int method = 0; method <= RW_ROPE_PER_PAIR; method++) {
@@ -181,6 +199,26 @@ static void differences_are_measured(void **state) {
     assert_false(compare(&a, &b, 4096).equivalent);
 }
 
+/* Just inside and just outside of each bound. */
+static void bounds_are_where_they_are_said(void **state) {
+    (void)state;
+    rw_rope_table a = plain(), b = a;
+    b.inv_freq[9] = a.inv_freq[9] * (1 + 3.9e-7);
+    assert_true(compare(&a, &b, 4096).equivalent);
+    b.inv_freq[9] = a.inv_freq[9] * (1 - 4.1e-7);
+    assert_false(compare(&a, &b, 4096).equivalent);
+    b = a;
+    b.attention_factor = 1 + 3.9e-7;
+    assert_true(compare(&a, &b, 4096).equivalent);
+    b.attention_factor = 1 - 4.1e-7;
+    assert_false(compare(&a, &b, 4096).equivalent);
+    b = a;
+    b.logit_scale = 1 + 1.1e-6;
+    assert_true(compare(&a, &b, 4096).equivalent);
+    b.logit_scale = 1 - 1.3e-6;
+    assert_false(compare(&a, &b, 4096).equivalent);
+}
+
 static void idle_pairs_compare(void **state) {
     (void)state;
     rw_rope_spec spec = spec_of(RW_ROPE_PROPORTIONAL, 1);
@@ -229,9 +267,11 @@ int main(void) {
         cmocka_unit_test(base_and_ntk_are_plain_bases),
         cmocka_unit_test(length_matters_to_two),
         cmocka_unit_test(pair_factors_divide_before),
+        cmocka_unit_test(llama3_factors_may_meet),
         cmocka_unit_test(attention_factor_overrides),
         cmocka_unit_test(float32_is_equivalent),
         cmocka_unit_test(differences_are_measured),
+        cmocka_unit_test(bounds_are_where_they_are_said),
         cmocka_unit_test(idle_pairs_compare),
         cmocka_unit_test(nothing_nan_is_equivalent),
         cmocka_unit_test(other_shapes_do_not_compare),
