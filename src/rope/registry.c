@@ -17,7 +17,7 @@ static const rw_rope_rule *const rules[] = {
     [RW_ROPE_PER_PAIR] = &rw_rope_per_pair,
 };
 
-enum { RULES = sizeof rules / sizeof *rules };
+enum { RULES = sizeof rules / sizeof rules[0] };
 
 const rw_rope_rule *rw_rope_rule_of(rw_rope_method method) {
     return (unsigned)method < RULES ? rules[method] : NULL;

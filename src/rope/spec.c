@@ -2,6 +2,7 @@
 #include <math.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "rope/method.h"
 
@@ -151,6 +152,12 @@ static uint32_t bounded(uint32_t count) {
     return count < RW_ROPE_MAX_PAIRS ? count : RW_ROPE_MAX_PAIRS;
 }
 
+static double stored(const rw_rope_spec *spec, int i) {
+    double number;
+    memcpy(&number, (const char *)spec + stored_numbers[i], sizeof number);
+    return number;
+}
+
 static void round_list(double *list, uint32_t count) {
     for (uint32_t i = 0; i < bounded(count); i++)
         list[i] = (float)list[i];
@@ -158,8 +165,8 @@ static void round_list(double *list, uint32_t count) {
 
 void rw_rope_spec_round(rw_rope_spec *spec) {
     for (int i = 0; i < STORED_NUMBERS; i++) {
-        double *number = (double *)((char *)spec + stored_numbers[i]);
-        *number = (float)*number;
+        double rounded = (float)stored(spec, i);
+        memcpy((char *)spec + stored_numbers[i], &rounded, sizeof rounded);
     }
     round_list(spec->short_factor, spec->list_count);
     round_list(spec->long_factor, spec->list_count);
@@ -190,8 +197,7 @@ static bool same_words(const rw_rope_spec *a, const rw_rope_spec *b) {
 
 bool rw_rope_spec_equal(const rw_rope_spec *a, const rw_rope_spec *b) {
     for (int i = 0; i < STORED_NUMBERS; i++)
-        if (!same_number(*(const double *)((const char *)a + stored_numbers[i]),
-                         *(const double *)((const char *)b + stored_numbers[i])))
+        if (!same_number(stored(a, i), stored(b, i)))
             return false;
     return same_words(a, b) && same_number(a->partial_rotary_factor, b->partial_rotary_factor) &&
            same_list(a->short_factor, b->short_factor, a->list_count) &&
