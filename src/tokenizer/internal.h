@@ -83,7 +83,7 @@ typedef struct tk_stage {
     pcre2_code *code;
 } tk_stage;
 
-typedef enum tk_normalizer { TK_NFC, TK_NFD, TK_NFKC, TK_NFKD } tk_normalizer;
+typedef enum tk_normalizer { TK_NFC, TK_NFD } tk_normalizer;
 
 typedef struct tk_affix {
     int32_t ids[TK_AFFIX_MAX];

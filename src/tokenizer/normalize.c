@@ -1,8 +1,11 @@
 /*
- * normalize.c - Unicode normalization forms (UAX #15), over utf8proc's tables.
+ * normalize.c - Unicode normalization forms C and D (UAX #15), over utf8proc's tables.
  *
  * utf8proc's own decomposition sorts combining marks by insertion, which takes quadratic time on
  * long runs of them; here they are sorted by counting, so hostile text costs no more than other.
+ *
+ * Checkpoints were trained behind Hugging Face tokenizers, whose normalizer knows Unicode 9. What
+ * came later is left alone here too, so that ids are equal and don't change with utf8proc.
  */
 #include <string.h>
 
@@ -10,14 +13,35 @@
 
 #include "tokenizer/internal.h"
 
-static const struct form {
-    utf8proc_option_t decompose, compose;
-} forms[] = {
-    [TK_NFC] = {UTF8PROC_DECOMPOSE, UTF8PROC_COMPOSE},
-    [TK_NFD] = {UTF8PROC_DECOMPOSE, 0},
-    [TK_NFKC] = {UTF8PROC_DECOMPOSE | UTF8PROC_COMPAT, UTF8PROC_COMPOSE},
-    [TK_NFKD] = {UTF8PROC_DECOMPOSE | UTF8PROC_COMPAT, 0},
-};
+/* Characters after Unicode 9 that combine, compose or decompose. The marks were found by asking
+   tokenizers 0.23.3 which marks of Unicode 17 it doesn't reorder; the rest are the scripts with new
+   compositions (Todhri, Tulu-Tigalari, Gurung Khema, Kirat Rai, two of Dives Akuru). */
+static const uint32_t late_ranges[][2] = {
+    {0x07fd, 0x07fd},   {0x0897, 0x089f},   {0x08ca, 0x08d3},   {0x09fe, 0x09fe},
+    {0x0c3c, 0x0c3c},   {0x0d3b, 0x0d3c},   {0x0eba, 0x0eba},   {0x1715, 0x1715},
+    {0x1abf, 0x1add},   {0x1ae0, 0x1aeb},   {0x1df6, 0x1dfa},   {0xa82c, 0xa82c},
+    {0x105c0, 0x105f3}, {0x10d24, 0x10d27}, {0x10d69, 0x10d6d}, {0x10eab, 0x10eac},
+    {0x10efa, 0x10efb}, {0x10efd, 0x10eff}, {0x10f46, 0x10f50}, {0x10f82, 0x10f85},
+    {0x11070, 0x11070}, {0x1133b, 0x1133b}, {0x11380, 0x113ff}, {0x1145e, 0x1145e},
+    {0x11839, 0x1183a}, {0x11930, 0x11930}, {0x11938, 0x11938}, {0x1193d, 0x1193e},
+    {0x11943, 0x11943}, {0x119e0, 0x119e0}, {0x11a34, 0x11a34}, {0x11a47, 0x11a47},
+    {0x11a99, 0x11a99}, {0x11d42, 0x11d42}, {0x11d44, 0x11d45}, {0x11d97, 0x11d97},
+    {0x11f41, 0x11f42}, {0x16100, 0x1613f}, {0x16d40, 0x16d7f}, {0x16ff0, 0x16ff1},
+    {0x1e08f, 0x1e08f}, {0x1e130, 0x1e136}, {0x1e2ae, 0x1e2ae}, {0x1e2ec, 0x1e2ef},
+    {0x1e4ec, 0x1e4ef}, {0x1e5ee, 0x1e5ef}, {0x1e6e3, 0x1e6e3}, {0x1e6e6, 0x1e6e6},
+    {0x1e6ee, 0x1e6ef}, {0x1e6f5, 0x1e6f5}};
+
+static bool is_late(uint32_t c) {
+    size_t low = 0, high = sizeof late_ranges / sizeof *late_ranges;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (c > late_ranges[middle][1])
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < sizeof late_ranges / sizeof *late_ranges && c >= late_ranges[low][0];
+}
 
 typedef struct points {
     rw_context *ctx;
@@ -25,7 +49,7 @@ typedef struct points {
     size_t count, capacity;
 } points;
 
-enum { EXPANSION_MAX = 32 }; /* the longest compatibility decomposition has 18 */
+enum { EXPANSION_MAX = 16 }; /* the longest canonical decomposition has 4 */
 
 static bool points_reserve(points *p) {
     if (p->capacity - p->count >= EXPANSION_MAX)
@@ -42,15 +66,19 @@ static bool points_reserve(points *p) {
     return true;
 }
 
-static bool decompose(points *p, rw_str text, utf8proc_option_t options) {
+static bool decompose(points *p, rw_str text) {
     int boundary = 0;
     for (size_t at = 0; at < text.size;) {
         uint32_t c = 0;
         at += rw_utf8_decode(text.data + at, text.size - at, &c);
         if (!points_reserve(p))
             return false;
-        utf8proc_ssize_t written = utf8proc_decompose_char((utf8proc_int32_t)c, p->data + p->count,
-                                                           EXPANSION_MAX, options, &boundary);
+        utf8proc_ssize_t written = 1;
+        if (c < 0xc0 || is_late(c))
+            p->data[p->count] = (utf8proc_int32_t)c;
+        else
+            written = utf8proc_decompose_char((utf8proc_int32_t)c, p->data + p->count,
+                                              EXPANSION_MAX, UTF8PROC_DECOMPOSE, &boundary);
         if (written < 0 || written > EXPANSION_MAX)
             return false;
         p->count += (size_t)written;
@@ -59,7 +87,9 @@ static bool decompose(points *p, rw_str text, utf8proc_option_t options) {
 }
 
 static unsigned combining_class(utf8proc_int32_t c) {
-    return c < 0x300 ? 0 : (unsigned)utf8proc_get_property(c)->combining_class & 255;
+    if (c < 0x300 || is_late((uint32_t)c))
+        return 0;
+    return (unsigned)utf8proc_get_property(c)->combining_class & 255;
 }
 
 /* Stable counting sort of run[0..count) by combining class into `sorted` and back. */
@@ -91,45 +121,67 @@ static bool order_marks(points *p) {
     return true;
 }
 
+/* Composes what stands between late characters, which compose with nothing. */
+static bool compose(points *p) {
+    size_t written = 0;
+    for (size_t at = 0; at < p->count;) {
+        size_t end = at;
+        while (end < p->count && !is_late((uint32_t)p->data[end]))
+            end++;
+        utf8proc_ssize_t count = utf8proc_normalize_utf32(
+            p->data + at, (utf8proc_ssize_t)(end - at), UTF8PROC_COMPOSE | UTF8PROC_STABLE);
+        if (count < 0)
+            return false;
+        memmove(p->data + written, p->data + at, (size_t)count * sizeof *p->data);
+        written += (size_t)count;
+        for (at = end; at < p->count && is_late((uint32_t)p->data[at]); at++)
+            p->data[written++] = p->data[at];
+    }
+    p->count = written;
+    return true;
+}
+
 /* UTF-8 of `p` in `arena`. */
 static bool encode(const points *p, rw_arena *arena, rw_str *out) {
-    char *text = rw_arena_alloc(arena, p->count * 4);
+    size_t size = 0;
+    if (!rw_mul_size(p->count, 4, &size))
+        return false;
+    char *text = rw_arena_alloc(arena, size);
     if (!text)
         return false;
-    size_t size = 0;
+    size = 0;
     for (size_t i = 0; i < p->count; i++)
         size += rw_utf8_encode((uint32_t)p->data[i], text + size);
     *out = (rw_str){text, size};
     return true;
 }
 
-static bool apply(const struct form *form, points *p, rw_arena *arena, rw_str text, rw_str *out) {
-    if (!decompose(p, text, form->decompose) || !order_marks(p))
+static bool apply(tk_normalizer form, points *p, rw_arena *arena, rw_str text, rw_str *out) {
+    if (!decompose(p, text) || !order_marks(p))
         return false;
-    if (form->compose) {
-        utf8proc_ssize_t count = utf8proc_normalize_utf32(p->data, (utf8proc_ssize_t)p->count,
-                                                          form->compose | UTF8PROC_STABLE);
-        if (count < 0)
-            return false;
-        p->count = (size_t)count;
-    }
+    if (form == TK_NFC && !compose(p))
+        return false;
     return encode(p, arena, out);
 }
 
-/* Below U+0300 no character combines, and below U+0080 none changes in any form. */
-static bool is_ascii(rw_str text) {
-    unsigned char all = 0;
+/* Below U+0300 nothing changes in form C, and below U+00C0 in form D. */
+static bool may_change(tk_normalizer form, rw_str text) {
+    unsigned char first = form == TK_NFC ? 0xcc : 0xc3; /* of U+0300, U+00C0 in UTF-8 */
     for (size_t i = 0; i < text.size; i++)
-        all |= (unsigned char)text.data[i];
-    return all < 0x80;
+        if ((unsigned char)text.data[i] >= first)
+            return true;
+    return false;
 }
 
 rw_status tk_normalize(const rw_tokenizer *tokenizer, rw_arena *arena, rw_str text, rw_str *out,
                        rw_error *err) {
     *out = text;
-    for (size_t i = 0; i < tokenizer->normalizer_count && !is_ascii(*out); i++) {
+    for (size_t i = 0; i < tokenizer->normalizer_count; i++) {
+        tk_normalizer form = tokenizer->normalizers[i];
+        if (!may_change(form, *out))
+            continue;
         points p = {.ctx = tokenizer->ctx};
-        bool ok = apply(&forms[tokenizer->normalizers[i]], &p, arena, *out, out);
+        bool ok = apply(form, &p, arena, *out, out);
         rw_free(p.ctx, p.data);
         if (!ok)
             return rw_fail_memory(err, tokenizer->where, text.size * 4);

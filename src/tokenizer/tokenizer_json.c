@@ -130,22 +130,10 @@ static rw_status read_nfd(loader *load, const rw_json *node) {
     return add_form(load, TK_NFD);
 }
 
-static rw_status read_nfkc(loader *load, const rw_json *node) {
-    (void)node;
-    return add_form(load, TK_NFKC);
-}
-
-static rw_status read_nfkd(loader *load, const rw_json *node) {
-    (void)node;
-    return add_form(load, TK_NFKD);
-}
-
 static rw_status read_normalizers(loader *load, const rw_json *node);
 
 static const part normalizers[] = {{"NFC", read_nfc, {0}},
                                    {"NFD", read_nfd, {0}},
-                                   {"NFKC", read_nfkc, {0}},
-                                   {"NFKD", read_nfkd, {0}},
                                    {"Sequence", read_normalizers, {"normalizers"}},
                                    {0}};
 
