@@ -46,8 +46,9 @@ typedef struct rw_source {
     const rw_json *language;   /* HF: the object that describes the language model */
     const char *language_path; /* HF: "" or "text_config", ...                     */
     rw_windows windows;
-    const char *native_source;  /* why `native` is what it is, for people           */
-    rw_diagnostics diagnostics; /* found while understanding it                     */
+    const char *native_source;   /* why `native` is what it is, for people           */
+    const rw_json *receipt_plan; /* our receipt's plan, when it is what told us; NULL  */
+    rw_diagnostics diagnostics;  /* found while understanding it                     */
 } rw_source;
 
 /* Finds all of that; everything lives in `arena`. Codes: dialect.no_rope (ALiBi, learned
@@ -66,22 +67,42 @@ rw_runtime rw_dialect_home(const rw_source *source);
 /* Runtimes that read the spelling found in the checkpoint: the default targets. */
 rw_targets rw_dialect_default_targets(const rw_source *source);
 
-/* Can this runtime be told `set` by this checkpoint's format? false: `why` (arena text) says why
-   not and what would do instead. */
+/* Can this runtime be told `set`, for a window of `context` tokens, by this checkpoint's format?
+   false: `why` (arena or static text) says why not and what would do instead. For HF forms this is
+   found out by writing in memory and reading back, not by opinion. */
 bool rw_dialect_expressible(rw_runtime runtime, const rw_source *source, const rw_rope_set *set,
-                            const char **why);
+                            uint64_t context, const char **why);
 
 /* ---- writing --------------------------------------------------------------------------------- */
 
-/* Puts `set` and the new window into config.json's text (and reports in *tokenizer_config, if it
-   must change, the text of tokenizer_config.json). The result is what every target in `targets`
-   resolves equivalently; the caller proves it by reading it back (rw_dialect_read). */
+/* Puts `set` and the new window into config.json's text. The result is what every target in
+   `targets` resolves equivalently; the caller proves it by reading it back (rw_dialect_prove). */
 rw_status rw_dialect_write_config(const rw_source *source, const rw_rope_set *set, uint64_t context,
                                   rw_targets targets, rw_buf *config, rw_error *err);
+
+/* tokenizer_config.json with a model_max_length that does not cut the new window short. *changed
+   false (and nothing in `out`): there is no such file, or it needs no change. */
+rw_status rw_dialect_write_tokenizer_config(const rw_source *source, uint64_t context, rw_buf *out,
+                                            bool *changed, rw_error *err);
 
 /* The same for a GGUF: changes go into `edit`. */
 rw_status rw_dialect_write_gguf(const rw_source *source, const rw_rope_set *set, uint64_t context,
                                 rw_gguf_edit *edit, rw_error *err);
+
+/* Reads `patched` (the files as written) back with every target and compares with `planned` at
+   `context`, and at the original window where the method depends on the length. Writes the array
+   [{"target","equivalent","layers","worst_pair","max_angle","amplitude","why"}] (`w` may be NULL).
+   RW_ERR_INTERNAL "dialect.not_proven" when a target resolves anything else: then the patch must
+   not be kept. */
+rw_status rw_dialect_prove(const rw_source *patched, const rw_rope_set *planned, rw_targets targets,
+                           uint64_t context, rw_json_writer *w, rw_error *err);
+
+/* The same without files: what `targets` would resolve after rw_dialect_write_config, as a set of
+   those that come out equivalent (HF checkpoints only; `why`, when not NULL, says what is wrong
+   with the first that does not). */
+rw_status rw_dialect_rehearse(const rw_source *source, const rw_rope_set *planned, uint64_t context,
+                              rw_targets targets, rw_targets *proven, const char **why,
+                              rw_error *err);
 
 /* Serve-time command or snippet of a runtime for `set`, as text for people to copy; arena memory.
    NULL with RW_OK: this runtime needs none, the patched files are enough. */

@@ -1,0 +1,184 @@
+/*
+ * emit.c - what to type where a runtime is not given the patched files (reference page 4.3). Nested
+ * overrides included; foreign keys of the block repeated, since an override replaces it whole.
+ * Versions named are those the lines were checked against in documentation, not run.
+ */
+#include "dialect/internal.h"
+
+typedef unsigned long long ull;
+
+/* The block as it would be written, taken from the rewritten config itself: what the writer knows
+   (foreign keys, amplitude per runtime) need not be known twice. */
+static const rw_json *written_block(const rw_source *source, const rw_rope_set *set,
+                                    uint64_t context, rw_targets targets, rw_str *text,
+                                    const rw_json **level, rw_error *err) {
+    rw_buf config = {.ctx = source->arena->ctx};
+    const rw_json *root = NULL;
+    const char *kept = NULL;
+    if (rw_dialect_write_config(source, set, context, targets, &config, err) == RW_OK)
+        kept = rw_arena_text(source->arena, config.data, config.size);
+    *text = (rw_str){kept, config.size};
+    rw_buf_free(&config);
+    if (!kept || rw_json_parse(source->arena, *text, "config.json", &root, err) != RW_OK)
+        return NULL;
+    *level = source->language_path[0] ? rw_json_path(root, source->language_path) : root;
+    const rw_json *block = rw_hf_block(*level, "rope_parameters");
+    return block ? block : rw_hf_block(*level, "rope_scaling");
+}
+
+/* A value in one line, as it stands in the text. */
+static void one_line(rw_buf *out, rw_str text, const rw_json *node) {
+    bool in_string = false;
+    for (uint64_t i = node->begin; i < node->end; i++) {
+        char c = text.data[i];
+        if (c == '"' && (i == node->begin || text.data[i - 1] != '\\'))
+            in_string = !in_string;
+        if (in_string || (c != '\n' && c != '\r' && c != '\t'))
+            if (in_string || c != ' ' || text.data[i - 1] == ':' || text.data[i - 1] == ',')
+                rw_buf_char(out, c);
+    }
+}
+
+static void block_text(rw_buf *out, rw_str text, const rw_json *block, const rw_json *level,
+                       const rw_rope_spec *spec) {
+    rw_buf_char(out, '{');
+    bool theta = false, first = true;
+    for (const rw_json *n = block ? block->first : NULL; n; n = n->next) {
+        if (rw_str_is(n->key, "type"))
+            continue;
+        theta |= rw_str_is(n->key, "rope_theta") || n->type == RW_JSON_OBJECT;
+        rw_buf_text(out, first ? "" : ", ");
+        rw_json_quote(out, n->key);
+        rw_buf_text(out, ": ");
+        one_line(out, text, n);
+        first = false;
+    }
+    if (!block) {
+        rw_buf_text(out, "\"rope_type\": \"default\"");
+        first = false;
+    }
+    if (!theta) { /* a block without theta resets it to the class default */
+        char number[32];
+        const rw_json *own = rw_json_get(level, "rope_theta");
+        rw_format_double(number, rw_json_number_or(own, spec->theta), true);
+        rw_buf_format(out, "%s\"rope_theta\": %s", first ? "" : ", ", number);
+    }
+    rw_buf_char(out, '}');
+}
+
+/* {"text_config": {"rope_parameters": {...}}} around the block. */
+static void nested(rw_buf *out, const rw_source *source, const char *key, const char *block) {
+    unsigned depth = 1;
+    rw_buf_char(out, '{');
+    for (const char *at = source->language_path; *at; depth++) {
+        size_t size = strcspn(at, ".");
+        rw_buf_format(out, "\"%.*s\": {", (int)size, at);
+        at += size + (at[size] == '.');
+    }
+    rw_buf_format(out, "\"%s\": %s", key, block);
+    while (depth--)
+        rw_buf_char(out, '}');
+}
+
+static void emit_vllm(rw_buf *out, const rw_source *source, const char *block, uint64_t context) {
+    rw_buf_text(out, "# vLLM 0.11.1 and later\nVLLM_ALLOW_LONG_MAX_MODEL_LEN=1 vllm serve MODEL "
+                     "--hf-overrides '");
+    nested(out, source, "rope_parameters", block);
+    rw_buf_format(out, "' --max-model-len %llu\n", (ull)context);
+}
+
+static void emit_sglang(rw_buf *out, const rw_source *source, const char *block, uint64_t context) {
+    rw_buf_text(out, "# SGLang of 2026\nSGLANG_ALLOW_OVERWRITE_LONGER_CONTEXT_LEN=1 python -m "
+                     "sglang.launch_server --model-path MODEL --json-model-override-args '");
+    nested(out, source, "rope_scaling", block);
+    rw_buf_format(out, "' --context-length %llu\n", (ull)context);
+}
+
+static void emit_transformers(rw_buf *out, const rw_source *source, const char *block,
+                              uint64_t context, bool five) {
+    const char *dot = source->language_path[0] ? "." : "";
+    rw_buf_format(out,
+                  "# transformers %s: set before the model is built; afterwards it has no effect\n"
+                  "import json\nfrom transformers import AutoConfig, AutoModelForCausalLM\n"
+                  "config = AutoConfig.from_pretrained(\"MODEL\")\n"
+                  "config%s%s.%s = json.loads('%s')\n"
+                  "config%s%s.max_position_embeddings = %llu\n"
+                  "model = AutoModelForCausalLM.from_pretrained(\"MODEL\", config=config)\n",
+                  five ? "5" : "4.56 or later 4.x", dot, source->language_path,
+                  five ? "rope_parameters" : "rope_scaling", block, dot, source->language_path,
+                  (ull)context);
+}
+
+static void emit_llama_cpp(rw_buf *out, const rw_rope_spec *spec, uint64_t context) {
+    rw_buf_text(out, "# llama.cpp of August 2026\nllama-server -m MODEL.gguf");
+    if (spec->method == RW_ROPE_YARN || spec->method == RW_ROPE_NTK_BY_PARTS) {
+        rw_buf_format(out, " --rope-scaling yarn --rope-scale %.9g --yarn-orig-ctx %llu",
+                      spec->factor, (ull)spec->original_context);
+        if (spec->beta_fast != 32)
+            rw_buf_format(out, " --yarn-beta-fast %.9g", spec->beta_fast);
+        if (spec->beta_slow != 1)
+            rw_buf_format(out, " --yarn-beta-slow %.9g", spec->beta_slow);
+    } else if (spec->method == RW_ROPE_LINEAR) {
+        rw_buf_format(out, " --rope-scaling linear --rope-scale %.9g", spec->factor);
+    } else if (spec->method == RW_ROPE_NTK || spec->method == RW_ROPE_BASE) {
+        double d = spec->rotary_dim;
+        double theta = spec->method == RW_ROPE_NTK ? spec->theta * pow(spec->factor, d / (d - 2))
+                                                   : spec->theta;
+        rw_buf_format(out, " --rope-freq-base %.9g", theta);
+    }
+    rw_buf_format(out, " -c %llu\n", (ull)context);
+}
+
+/* Can llama.cpp's command line say this rotation? */
+static bool llama_cpp_flags_suffice(const rw_rope_spec *spec) {
+    bool yarn = spec->method == RW_ROPE_YARN && spec->truncate && isnan(spec->attention_factor) &&
+                spec->mscale_all_dim == 0;
+    bool plain = spec->method == RW_ROPE_LINEAR || spec->method == RW_ROPE_NTK ||
+                 spec->method == RW_ROPE_BASE;
+    return (yarn || plain) && !spec->pair_factor_count &&
+           (isnan(spec->attention_factor) || spec->attention_factor == 1);
+}
+
+static rw_status emit_hf(rw_runtime runtime, const rw_source *source, const rw_rope_set *set,
+                         uint64_t context, rw_buf *out, rw_error *err) {
+    rw_str text;
+    const rw_json *level = NULL;
+    rw_buf block = {.ctx = source->arena->ctx};
+    const rw_json *node = written_block(source, set, context, 1u << runtime, &text, &level, err);
+    if (!level)
+        return err ? err->status : RW_ERR_INTERNAL;
+    block_text(&block, text, node, level, &rw_primary_group(set)->spec);
+    rw_buf_char(&block, 0);
+    if (block.failed)
+        out->failed = true;
+    else if (runtime == RW_VLLM)
+        emit_vllm(out, source, block.data, context);
+    else if (runtime == RW_SGLANG)
+        emit_sglang(out, source, block.data, context);
+    else
+        emit_transformers(out, source, block.data, context, runtime == RW_TRANSFORMERS5);
+    rw_buf_free(&block);
+    return RW_OK;
+}
+
+rw_status rw_dialect_emit(rw_runtime runtime, const rw_source *source, const rw_rope_set *set,
+                          uint64_t context, const char **out, rw_error *err) {
+    *out = NULL;
+    const rw_rope_group *group = rw_primary_group(set);
+    bool gguf = rw_checkpoint_format(source->checkpoint) == RW_FORMAT_GGUF;
+    rw_buf text = {.ctx = source->arena->ctx};
+    rw_error ignored;
+    if (!group || (gguf && runtime != RW_LLAMA_CPP))
+        return RW_OK;
+    if (runtime == RW_LLAMA_CPP) {
+        if (!llama_cpp_flags_suffice(&group->spec))
+            return RW_OK; /* only the file can say it */
+        emit_llama_cpp(&text, &group->spec, context);
+    } else {
+        RW_TRY(emit_hf(runtime, source, set, context, &text, err ? err : &ignored));
+    }
+    if (!text.failed)
+        *out = rw_arena_text(source->arena, text.data, text.size);
+    rw_buf_free(&text);
+    return *out ? RW_OK : rw_fail_memory(err, "emit", text.size);
+}

@@ -1,0 +1,321 @@
+/*
+ * hf_block.c - finds the rotary blocks of a config.json as a Hugging Face runtime would: which key
+ * wins, where theta comes from, how many dims rotate, and one rotation per layer type
+ * (reference page 2.10, 2.13, 2.15, 4.1).
+ */
+#include "dialect/internal.h"
+
+enum { HEAD_DIM_MAX = 2 * RW_ROPE_MAX_PAIRS };
+
+const rw_json *rw_hf_block(const rw_json *language, const char *key) {
+    const rw_json *block = rw_json_get(language, key);
+    return block && block->type == RW_JSON_OBJECT && block->count ? block : NULL;
+}
+
+static rw_str text_or_empty(const rw_json *node) {
+    return rw_json_string_or(node, "");
+}
+
+rw_str rw_hf_rope_type(const rw_json *block) {
+    rw_str type = text_or_empty(rw_json_get(block, "rope_type"));
+    if (!type.size)
+        type = text_or_empty(rw_json_get(block, "type"));
+    return type.size ? type : rw_str_of("default");
+}
+
+bool rw_hf_is_nested(const rw_json *block) {
+    static const char *const layer_types[] = {"full_attention",    "sliding_attention",
+                                              "chunked_attention", "linear_attention",
+                                              "global_attention",  "local_attention"};
+    for (size_t i = 0; i < sizeof layer_types / sizeof *layer_types; i++)
+        if (rw_json_get(block, layer_types[i]))
+            return true;
+    return false;
+}
+
+const char *rw_join_path(const rw_source *source, const char *path, const char *key) {
+    const char *joined = *path ? rw_arena_format(source->arena, "%s.%s", path, key)
+                               : rw_arena_text(source->arena, key, strlen(key));
+    return joined ? joined : "";
+}
+
+uint64_t rw_hf_window(const rw_source *source) {
+    static const char *const keys[] = {"max_position_embeddings", "n_positions", "n_ctx",
+                                       "max_sequence_length",     "seq_length",  "max_seq_len"};
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+        uint64_t window = rw_json_u64_or(rw_json_get(source->language, keys[i]), 0);
+        if (window)
+            return window;
+    }
+    return 0;
+}
+
+/* ---- dims ------------------------------------------------------------------------------------ */
+
+static uint64_t first_u64(const rw_json *object, const char *const *keys) {
+    for (; *keys; keys++) {
+        uint64_t value = rw_json_u64_or(rw_json_get(object, *keys), 0);
+        if (value)
+            return value;
+    }
+    return 0;
+}
+
+static uint64_t head_dim_of(const rw_json *language, rw_layers layers) {
+    static const char *const whole[] = {"qk_rope_head_dim", "head_dim", "attention_head_dim",
+                                        "kv_channels", NULL};
+    static const char *const widths[] = {"hidden_size", "n_embd", "d_model", NULL};
+    static const char *const heads[] = {"num_attention_heads", "n_head", "n_heads", "num_heads",
+                                        NULL};
+    uint64_t global = rw_json_u64_or(rw_json_get(language, "global_head_dim"), 0);
+    if (global && layers != RW_LAYERS_SLIDING)
+        return global;
+    uint64_t stated = first_u64(language, whole);
+    if (stated)
+        return stated;
+    uint64_t count = first_u64(language, heads);
+    return count ? first_u64(language, widths) / count : 0;
+}
+
+/* The part of a head that rotates. transformers 5 keeps the block's own; else the config's, under
+   its old names; else the class default. */
+static double partial_of(const rw_source *source, const rw_json *block, uint64_t head_dim) {
+    static const char *const keys[] = {"partial_rotary_factor", "rotary_pct", "rotary_emb_fraction",
+                                       "rope_percent"};
+    const rw_json *language = source->language;
+    if (rw_json_u64_or(rw_json_get(language, "qk_rope_head_dim"), 0))
+        return 1; /* MLA: the whole rope part of the head turns */
+    const rw_json *own = rw_json_get(block, keys[0]);
+    if (own && own->type == RW_JSON_NUMBER)
+        return own->number;
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+        const rw_json *node = rw_json_get(language, keys[i]);
+        if (node && node->type == RW_JSON_NUMBER)
+            return node->number;
+    }
+    uint64_t dims = rw_json_u64_or(rw_json_get(language, "rotary_dim"), 0);
+    if (dims && head_dim)
+        return (double)dims / (double)head_dim;
+    double usual = rw_model_type_of(source)->partial;
+    return usual > 0 ? usual : 1;
+}
+
+rw_status rw_hf_dims(const rw_source *source, const rw_json *block, rw_layers layers,
+                     uint32_t *head_dim, uint32_t *rotary_dim, double *partial, rw_error *err) {
+    uint64_t dim = head_dim_of(source->language, layers);
+    if (dim < 2 || dim > HEAD_DIM_MAX)
+        return rw_fail(err, RW_ERR_INPUT, "dialect.head_dim",
+                       rw_join_path(source, source->language_path, "head_dim"),
+                       "the size of a head is %llu (from head_dim, or hidden_size / "
+                       "num_attention_heads), and must be 2 to %d",
+                       (unsigned long long)dim, HEAD_DIM_MAX);
+    *partial = partial_of(source, block, dim);
+    if (!(*partial > 0 && *partial <= 1))
+        return rw_fail(err, RW_ERR_INPUT, "dialect.partial_rotary",
+                       rw_join_path(source, source->language_path, "partial_rotary_factor"),
+                       "partial_rotary_factor is %g, and must be above 0 and at most 1", *partial);
+    *head_dim = (uint32_t)dim;
+    if (rw_str_is(rw_hf_rope_type(block), "proportional")) {
+        *rotary_dim = *head_dim; /* pairs over the whole head, some of them idle */
+        return RW_OK;
+    }
+    /* int(D * p), truncated in double as Python does: int(96 * 0.3) is 28 */
+    *rotary_dim = (uint32_t)((double)dim * *partial);
+    if (*rotary_dim < 2 || *rotary_dim % 2)
+        return rw_fail(err, RW_ERR_INPUT, "dialect.rotary_dim",
+                       rw_join_path(source, source->language_path, "partial_rotary_factor"),
+                       "%u of %u dims of a head would rotate (int(head_dim * "
+                       "partial_rotary_factor)), and rotation needs an even number of them",
+                       *rotary_dim, *head_dim);
+    return RW_OK;
+}
+
+/* ---- theta ------------------------------------------------------------------------------------
+ */
+
+static const rw_json *theta_node(const rw_hf_rules *rules, const rw_json *object) {
+    for (const char *const *key = rules->theta_keys; *key; key++) {
+        const rw_json *node = rw_json_get(object, *key);
+        if (node && node->type == RW_JSON_NUMBER)
+            return node;
+    }
+    return NULL;
+}
+
+static double default_theta(const rw_hf_read *read, rw_layers layers) {
+    const rw_model_type *type = rw_model_type_of(read->source);
+    if (layers == RW_LAYERS_SLIDING || !(type->theta > 0))
+        return 10000;
+    return type->theta;
+}
+
+static bool theta_stands_elsewhere(const rw_source *source) {
+    const rw_json *parameters = rw_hf_block(source->language, "rope_parameters");
+    if (rw_json_get(parameters, "rope_theta"))
+        return true;
+    return rw_json_get(rw_json_get(parameters, "full_attention"), "rope_theta") != NULL;
+}
+
+/* In the block, else in the config, else the class default - which is where a base of a million
+   silently becomes ten thousand. */
+static double theta_of(const rw_hf_read *read, bool block_counts, rw_layers layers) {
+    const rw_json *node = block_counts ? rw_json_get(read->block, "rope_theta") : NULL;
+    if (!node || node->type != RW_JSON_NUMBER)
+        node = layers == RW_LAYERS_SLIDING ? NULL : theta_node(read->rules, read->source->language);
+    if (node)
+        return node->number;
+    double theta = default_theta(read, layers);
+    bool lost = theta_stands_elsewhere(read->source);
+    rw_diagnose(read->diagnostics, lost ? "dialect.theta_lost" : "dialect.theta_default",
+                lost ? RW_WARNING : RW_INFO, lost, read->path,
+                lost ? "%s does not see the rope_theta in rope_parameters and falls back to %g"
+                     : "no rope_theta is stated; %s uses its default, %g",
+                rw_runtime_name(read->rules->runtime), theta);
+    return theta;
+}
+
+/* ---- one rotation ------------------------------------------------------------------------------
+ */
+
+static void read_mrope(const rw_json *block, rw_rope_spec *spec) {
+    const rw_json *sections = rw_json_get(block, "mrope_section");
+    if (!sections || sections->type != RW_JSON_ARRAY)
+        return;
+    uint32_t index = 0;
+    for (const rw_json *n = sections->first; n && index < 4; n = n->next)
+        spec->mrope_section[index++] = (uint32_t)rw_json_u64_or(n, 0);
+    spec->mrope_interleaved = rw_json_bool_or(rw_json_get(block, "mrope_interleaved"), false);
+}
+
+typedef struct group_place {
+    rw_layers layers;
+    const rw_json *block; /* NULL: no scaling */
+    const rw_json *outer;
+    const char *path;
+    double theta; /* 0: to be found */
+    bool theta_in_block;
+} group_place;
+
+static rw_status read_group(const rw_hf_rules *rules, const rw_source *source,
+                            const group_place *place, rw_rope_set *out, rw_diagnostics *diagnostics,
+                            rw_error *err) {
+    if (out->count == RW_ROPE_MAX_GROUPS)
+        return rw_fail(err, RW_ERR_INPUT, "dialect.groups", place->path, "too many layer types");
+    rw_rope_group *group = &out->group[out->count++];
+    group->layers = place->layers;
+    snprintf(group->path, sizeof group->path, "%s", place->path);
+    rw_rope_spec *spec = &group->spec;
+    rw_rope_spec_init(spec);
+    rw_hf_read read = {rules,       source, place->block, place->outer,
+                       place->path, spec,   diagnostics,  err};
+    double partial = 1;
+    RW_TRY(rw_hf_dims(source, place->block, place->layers, &spec->head_dim, &spec->rotary_dim,
+                      &partial, err));
+    if (partial < 1)
+        spec->partial_rotary_factor = partial;
+    spec->pairing =
+        rw_model_type_of(source)->interleaved ? RW_PAIRING_INTERLEAVED : RW_PAIRING_HALF;
+    spec->theta =
+        place->theta > 0 ? place->theta : theta_of(&read, place->theta_in_block, place->layers);
+    read_mrope(place->block, spec);
+    RW_TRY(rw_hf_read_method(&read));
+    return rw_rope_spec_check(spec, err);
+}
+
+/* ---- which blocks there are --------------------------------------------------------------------
+ */
+
+typedef struct found_block {
+    const rw_json *block; /* NULL: none */
+    const char *key;
+    bool theta_in_block;
+} found_block;
+
+static found_block find_block(const rw_hf_rules *rules, const rw_source *source,
+                              rw_diagnostics *diagnostics) {
+    const rw_json *scaling = rw_hf_block(source->language, "rope_scaling");
+    const rw_json *parameters = rw_hf_block(source->language, "rope_parameters");
+    if (parameters && !rules->reads_parameters) {
+        rw_diagnose(diagnostics, "dialect.parameters_ignored", RW_WARNING, true,
+                    rw_join_path(source, source->language_path, "rope_parameters"),
+                    "%s does not read rope_parameters: what stands there has no effect",
+                    rw_runtime_name(rules->runtime));
+        parameters = NULL;
+    }
+    if (parameters && (!scaling || rules->parameters_win))
+        return (found_block){parameters, "rope_parameters", true};
+    if (scaling)
+        return (found_block){scaling, "rope_scaling", rules->theta_in_scaling};
+    return (found_block){0};
+}
+
+/* rope_parameters = {"full_attention": {...}, "sliding_attention": {...}}; null: no rotation. */
+static rw_status read_nested(const rw_hf_rules *rules, const rw_source *source,
+                             const found_block *found, const char *path, rw_rope_set *out,
+                             rw_diagnostics *diagnostics, rw_error *err) {
+    static const struct {
+        const char *key;
+        rw_layers layers;
+    } kinds[] = {{"full_attention", RW_LAYERS_FULL}, {"sliding_attention", RW_LAYERS_SLIDING}};
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        const rw_json *block = rw_hf_block(found->block, kinds[i].key);
+        if (!block)
+            continue;
+        group_place place = {.layers = kinds[i].layers,
+                             .block = block,
+                             .outer = found->block,
+                             .path = rw_join_path(source, path, kinds[i].key),
+                             .theta_in_block = true};
+        RW_TRY(read_group(rules, source, &place, out, diagnostics, err));
+    }
+    if (!out->count)
+        return rw_fail(err, RW_ERR_INPUT, "dialect.unreadable", path,
+                       "none of the layer types of this block is one that ropewalk knows "
+                       "(full_attention, sliding_attention)");
+    return RW_OK;
+}
+
+/* Gemma-3's local theta, or the same theta where only the block is for full attention. */
+static double sliding_theta(const rw_source *source, rw_dual dual, double full_theta) {
+    if (dual == RW_DUAL_FULL_ONLY)
+        return full_theta;
+    return rw_json_number_or(rw_json_get(source->language, "rope_local_base_freq"), 10000);
+}
+
+/* A flat block in a model whose sliding layers rotate plainly. */
+static rw_status read_dual(const rw_hf_rules *rules, const rw_source *source, rw_dual dual,
+                           group_place *place, rw_rope_set *out, rw_diagnostics *diagnostics,
+                           rw_error *err) {
+    place->layers = RW_LAYERS_FULL;
+    RW_TRY(read_group(rules, source, place, out, diagnostics, err));
+    const char *key = dual == RW_DUAL_GEMMA3 ? "rope_local_base_freq" : "rope_theta";
+    group_place sliding = {.layers = RW_LAYERS_SLIDING,
+                           .path = rw_join_path(source, source->language_path, key),
+                           .theta = sliding_theta(source, dual, out->group[0].spec.theta)};
+    if (dual == RW_DUAL_FULL_ONLY && place->block)
+        rw_diagnose(diagnostics, "dialect.full_attention_only", RW_INFO, false, place->path,
+                    "the block is for full-attention layers only; transformers 5.12 applied it to "
+                    "the sliding ones too (huggingface/transformers#46911)");
+    return read_group(rules, source, &sliding, out, diagnostics, err);
+}
+
+rw_status rw_hf_read_set(const rw_hf_rules *rules, const rw_source *source, rw_rope_set *out,
+                         rw_diagnostics *diagnostics, rw_error *err) {
+    found_block found = find_block(rules, source, diagnostics);
+    const char *key = found.block ? found.key : "rope_theta";
+    const char *path = rw_join_path(source, source->language_path, key);
+    if (found.block && rw_hf_is_nested(found.block)) {
+        if (rules->reads_parameters)
+            return read_nested(rules, source, &found, path, out, diagnostics, err);
+        return rw_fail(err, RW_ERR_INPUT, "dialect.unreadable", path,
+                       "%s does not know blocks per layer type", rw_runtime_name(rules->runtime));
+    }
+    rw_dual dual = rw_model_type_of(source)->dual;
+    group_place place = {.layers = RW_LAYERS_ALL,
+                         .block = found.block,
+                         .path = path,
+                         .theta_in_block = found.theta_in_block};
+    if (dual != RW_DUAL_NO)
+        return read_dual(rules, source, dual, &place, out, diagnostics, err);
+    return read_group(rules, source, &place, out, diagnostics, err);
+}
