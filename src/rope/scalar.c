@@ -64,20 +64,17 @@ rw_fixed rw_fixed_times_ratio(rw_fixed a, int64_t num, uint32_t den) {
 
 /* x (not negative) minus the largest n with n ln2 <= x, which is returned. */
 static uint32_t take_whole_ln2(rw_fixed *x) {
-    rw_fixed rest = *x;
-    uint32_t n = (uint32_t)(rw_fixed_round(rest, 0) / 0.6931471805599453);
+    uint32_t n = (uint32_t)(rw_fixed_round(*x, 0) / 0.6931471805599453);
     n = n > 0 ? n - 1 : 0; /* the quotient may have been rounded up */
+    rw_fixed part = rw_fixed_mul_small(ln2, n), one_more = ln2;
+    part.negative = one_more.negative = true;
+    *x = rw_fixed_add(*x, part);
     for (;; n++) {
-        rw_fixed part = rw_fixed_mul_small(ln2, n);
-        part.negative = true;
-        rest = rw_fixed_add(*x, part);
-        rw_fixed more = ln2;
-        more.negative = true;
-        if (rw_fixed_add(rest, more).negative)
-            break;
+        rw_fixed rest = rw_fixed_add(*x, one_more);
+        if (rest.negative)
+            return n;
+        *x = rest;
     }
-    *x = rest;
-    return n;
 }
 
 /* e^r for 0 <= r <= ln2 */
