@@ -83,6 +83,6 @@ rw_status rw_plan_targets(const rw_source *source, const char *names, rw_plan_re
 
 void rw_plan_write_bands(rw_json_writer *w, const rw_rope_spec *spec, uint64_t context);
 void rw_plan_write_memory(rw_json_writer *w, const rw_source *source, uint64_t context);
-void rw_plan_write_cost(rw_json_writer *w, const rw_plan_result *plan);
+void rw_plan_write_cost(rw_json_writer *w, const rw_source *source, const rw_plan_result *plan);
 
 #endif
