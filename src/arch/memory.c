@@ -23,7 +23,7 @@ static uint64_t larger(uint64_t a, uint64_t b) {
 
 /* Widest of each dimension over the layers: scratch serves them all. */
 typedef struct widths {
-    uint64_t heads, q, o, qk_dim, v_dim, ffn;
+    uint64_t heads, group, q, o, qk_dim, v_dim, ffn;
 } widths;
 
 static widths widest(const rw_arch *arch) {
@@ -31,6 +31,8 @@ static widths widest(const rw_arch *arch) {
     for (uint32_t i = 0; i < arch->n_layers; i++) {
         const rw_layer *l = &arch->layers[i];
         w.heads = larger(w.heads, l->n_heads);
+        if (l->n_kv_heads != 0)
+            w.group = larger(w.group, l->n_heads / l->n_kv_heads);
         w.q = larger(w.q, (uint64_t)l->n_heads * l->qk_dim);
         w.o = larger(w.o, (uint64_t)l->n_heads * l->v_dim);
         w.qk_dim = larger(w.qk_dim, l->qk_dim);
@@ -40,10 +42,12 @@ static widths widest(const rw_arch *arch) {
     return w;
 }
 
-/* One thread's scratch: tiles of scores (128 x 256), of queries, values and results (256 rows), and
-   some to round up with. The kernels' own demand is checked against it before they run. */
+/* One thread's scratch: tiles of 96 rows (or one group of query heads) by 128 keys or 256 logits,
+   with the queries, keys, values and results that belong to them, rounded up. The kernels' own
+   demand is checked against it before they run. */
 static uint64_t workspace(const widths *w) {
-    return 128 * 256 + 256 * (2 * w->qk_dim + 2 * w->v_dim + 16);
+    uint64_t rows = larger(96, w->group + 16), v = w->v_dim + 16;
+    return rows * (256 + w->qk_dim + v + 16) + 128 * (w->qk_dim + v);
 }
 
 uint64_t rw_arch_scratch_elements(const rw_arch *arch, rw_scratch scratch, uint64_t chunk,

@@ -12,7 +12,7 @@
 enum { RW_DEFAULT_CHUNK = 512 };
 
 /* The kernels keep the rows of a weight in panels; counts are rounded up to whole ones. */
-enum { RW_WEIGHT_PANEL = 32 };
+enum { RW_WEIGHT_PANEL = 64 };
 
 /* Scratch of a session; each holds `rw_arch_scratch_elements` four-byte elements. */
 typedef enum rw_scratch {

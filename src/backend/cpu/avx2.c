@@ -1,7 +1,150 @@
+/*
+ * avx2.c - the inner loops for AVX2 and FMA: 8 lanes, 16 registers.
+ *
+ * The product keeps 6 rows x 16 columns in 12 registers; two hold b, one a.
+ */
 #include "backend/cpu/cpu.h"
+
+#if defined(__x86_64__)
+
+#include <immintrin.h>
+
+#define TARGET __attribute__((target("avx2,fma")))
+#define INLINE TARGET __attribute__((always_inline)) static inline
+
+enum { LANES = 8, BLOCK = 6, VECTORS = 2 };
+
+/* ---- product ----------------------------------------------------------------------------------
+ */
+
+/* `rows` and `vectors` are constants where this is called: the loops over them vanish. */
+INLINE void block(const size_t rows, const size_t vectors, size_t k, const float *a, size_t lda,
+                  const float *b, size_t ldb, float *c, size_t ldc, bool accumulate) {
+    __m256 sum[BLOCK][VECTORS];
+    for (size_t r = 0; r < rows; r++)
+        for (size_t v = 0; v < vectors; v++)
+            sum[r][v] = accumulate ? _mm256_loadu_ps(c + r * ldc + v * LANES) : _mm256_setzero_ps();
+    for (size_t p = 0; p < k; p++, b += ldb) {
+        __m256 row[VECTORS];
+        for (size_t v = 0; v < vectors; v++)
+            row[v] = _mm256_loadu_ps(b + v * LANES);
+        for (size_t r = 0; r < rows; r++) {
+            __m256 x = _mm256_broadcast_ss(a + r * lda + p);
+            for (size_t v = 0; v < vectors; v++)
+                sum[r][v] = _mm256_fmadd_ps(x, row[v], sum[r][v]);
+        }
+    }
+    for (size_t r = 0; r < rows; r++)
+        for (size_t v = 0; v < vectors; v++)
+            _mm256_storeu_ps(c + r * ldc + v * LANES, sum[r][v]);
+}
+
+typedef void (*block_fn)(size_t k, const float *a, size_t lda, const float *b, size_t ldb, float *c,
+                         size_t ldc, bool accumulate);
+
+#define BLOCK_FN(rows)                                                                             \
+    TARGET static void block_##rows(size_t k, const float *a, size_t lda, const float *b,          \
+                                    size_t ldb, float *c, size_t ldc, bool accumulate) {           \
+        block(rows, VECTORS, k, a, lda, b, ldb, c, ldc, accumulate);                               \
+    }
+BLOCK_FN(1)
+BLOCK_FN(2)
+BLOCK_FN(3)
+BLOCK_FN(4)
+BLOCK_FN(5)
+BLOCK_FN(6)
+
+static const block_fn blocks[BLOCK] = {block_1, block_2, block_3, block_4, block_5, block_6};
+
+static void multiply(size_t rows, size_t columns, size_t k, const float *a, size_t lda,
+                     const float *b, size_t ldb, float *c, size_t ldc, bool accumulate) {
+    (void)columns; /* the panel is as wide as RW_CPU_LANES */
+    for (size_t row = 0; row < rows; row += BLOCK)
+        blocks[rw_min_size(rows - row, BLOCK) - 1](k, a + row * lda, lda, b, ldb, c + row * ldc,
+                                                   ldc, accumulate);
+}
+
+/* ---- rows -------------------------------------------------------------------------------------
+ */
+
+/* exp(x) = 2^n e^r with n = round(x / ln 2), |r| <= ln 2 / 2, and e^r by its series to r^7: the
+   next term is below 6e-9. Below -87 the result is 0, above 88 that of 88. */
+INLINE __m256 exponential(__m256 x) {
+    const __m256 low = _mm256_set1_ps(-87.0f), high = _mm256_set1_ps(88.0f);
+    __m256 vanishes = _mm256_cmp_ps(x, low, _CMP_LT_OQ);
+    x = _mm256_min_ps(high, _mm256_max_ps(low, x)); /* in this order NaN stays NaN */
+    __m256 n = _mm256_round_ps(_mm256_mul_ps(x, _mm256_set1_ps(0x1.715476p+0f)),
+                               _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+    __m256 r = _mm256_fnmadd_ps(n, _mm256_set1_ps(0x1.62e4p-1f), x); /* ln 2 in two parts */
+    r = _mm256_fnmadd_ps(n, _mm256_set1_ps(0x1.7f7d1cp-20f), r);
+    __m256 y = _mm256_set1_ps(1.0f / 5040.0f);
+    y = _mm256_fmadd_ps(y, r, _mm256_set1_ps(1.0f / 720.0f));
+    y = _mm256_fmadd_ps(y, r, _mm256_set1_ps(1.0f / 120.0f));
+    y = _mm256_fmadd_ps(y, r, _mm256_set1_ps(1.0f / 24.0f));
+    y = _mm256_fmadd_ps(y, r, _mm256_set1_ps(1.0f / 6.0f));
+    y = _mm256_fmadd_ps(y, r, _mm256_set1_ps(0.5f));
+    y = _mm256_fmadd_ps(y, r, _mm256_set1_ps(1.0f));
+    y = _mm256_fmadd_ps(y, r, _mm256_set1_ps(1.0f));
+    __m256i power =
+        _mm256_slli_epi32(_mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127)), 23);
+    return _mm256_andnot_ps(vanishes, _mm256_mul_ps(y, _mm256_castsi256_ps(power)));
+}
+
+INLINE float sum_of(__m256 x) {
+    __m128 half = _mm_add_ps(_mm256_castps256_ps128(x), _mm256_extractf128_ps(x, 1));
+    half = _mm_add_ps(half, _mm_movehl_ps(half, half));
+    return _mm_cvtss_f32(_mm_add_ss(half, _mm_movehdup_ps(half)));
+}
+
+TARGET static float row_max(const float *x, size_t n) {
+    __m256 max = _mm256_loadu_ps(x);
+    for (size_t i = LANES; i < n; i += LANES)
+        max = _mm256_max_ps(max, _mm256_loadu_ps(x + i));
+    __m128 half = _mm_max_ps(_mm256_castps256_ps128(max), _mm256_extractf128_ps(max, 1));
+    half = _mm_max_ps(half, _mm_movehl_ps(half, half));
+    return _mm_cvtss_f32(_mm_max_ss(half, _mm_movehdup_ps(half)));
+}
+
+TARGET static float exp_sum(float *x, size_t n, float max) {
+    __m256 sum = _mm256_setzero_ps(), shift = _mm256_set1_ps(max);
+    for (size_t i = 0; i < n; i += LANES) {
+        __m256 y = exponential(_mm256_sub_ps(_mm256_loadu_ps(x + i), shift));
+        _mm256_storeu_ps(x + i, y);
+        sum = _mm256_add_ps(sum, y);
+    }
+    return sum_of(sum);
+}
+
+TARGET static void scale(float *x, size_t n, float factor) {
+    for (size_t i = 0; i < n; i += LANES)
+        _mm256_storeu_ps(x + i, _mm256_mul_ps(_mm256_loadu_ps(x + i), _mm256_set1_ps(factor)));
+}
+
+TARGET static void gate(const float *g, const float *up, float *out, size_t n) {
+    const __m256 one = _mm256_set1_ps(1.0f), sign = _mm256_set1_ps(-0.0f);
+    for (size_t i = 0; i < n; i += LANES) {
+        __m256 x = _mm256_loadu_ps(g + i);
+        __m256 below = _mm256_add_ps(one, exponential(_mm256_xor_ps(x, sign)));
+        __m256 y = _mm256_mul_ps(_mm256_div_ps(x, below), _mm256_loadu_ps(up + i));
+        _mm256_storeu_ps(out + i, y);
+    }
+}
+
+static const rw_cpu_isa avx2 = {.panel = VECTORS * LANES,
+                                .multiply = multiply,
+                                .row_max = row_max,
+                                .exp_sum = exp_sum,
+                                .scale = scale,
+                                .gate = gate};
+
+void rw_cpu_avx2(rw_cpu_kernels *kernels) {
+    rw_cpu_tiled(kernels, &avx2);
+}
+
+#else
+
 void rw_cpu_avx2(rw_cpu_kernels *kernels) {
     (void)kernels;
 }
-void rw_cpu_avx512(rw_cpu_kernels *kernels) {
-    (void)kernels;
-}
+
+#endif

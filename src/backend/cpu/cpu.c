@@ -204,6 +204,7 @@ static size_t workspace_bytes(const rw_backend *backend, const rw_op *op) {
 
 typedef struct job {
     const rw_op *op;
+    const rw_cpu_isa *isa;
     const rw_cpu_kernel *kernel;
     char *workspace;
     size_t scratch_bytes;
@@ -211,7 +212,7 @@ typedef struct job {
 
 static void run_tile(void *user, size_t tile, unsigned worker) {
     const job *j = user;
-    j->kernel->run(j->op, tile, j->workspace + worker * j->scratch_bytes);
+    j->kernel->run(j->isa, j->op, tile, j->workspace + worker * j->scratch_bytes);
 }
 
 static rw_status enqueue(rw_backend *backend, const rw_op *op, const rw_buffer *workspace,
@@ -220,6 +221,7 @@ static rw_status enqueue(rw_backend *backend, const rw_op *op, const rw_buffer *
         return rw_fail(err, RW_ERR_INTERNAL, "backend.unsupported", NULL,
                        "the CPU cannot do operation %d on these tensors", (int)op->kind);
     job j = {.op = op,
+             .isa = cpu_of(backend)->kernels.isa,
              .kernel = &cpu_of(backend)->kernels.of[op->kind],
              .scratch_bytes = scratch_bytes(backend, op)};
     size_t needed = workspace_bytes(backend, op);

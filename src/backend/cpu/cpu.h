@@ -9,19 +9,41 @@
 
 #include "backend/backend.h"
 
+typedef struct rw_cpu_isa rw_cpu_isa;
+
 typedef struct rw_cpu_kernel {
     size_t (*tiles)(const rw_op *op);
     size_t (*scratch)(const rw_op *op); /* bytes for one thread; NULL: none */
-    void (*run)(const rw_op *op, size_t tile, void *scratch);
+    void (*run)(const rw_cpu_isa *isa, const rw_op *op, size_t tile, void *scratch);
 } rw_cpu_kernel;
+
+/* What an instruction set adds: the inner loops. Counts `n` of the row functions are multiples of
+   RW_CPU_LANES; exp is within 2 ulp, exp(-inf) = 0. */
+enum { RW_CPU_LANES = 16 };
+
+struct rw_cpu_isa {
+    size_t panel; /* rows of a linear weight side by side; a multiple of RW_CPU_LANES */
+    /* c[rows][columns] = (accumulate ? c : 0) + a[rows][k] b[k][columns]; columns is a multiple of
+       RW_CPU_LANES, at most the panel. Each element is one chain of fused multiply-adds over k. */
+    void (*multiply)(size_t rows, size_t columns, size_t k, const float *a, size_t lda,
+                     const float *b, size_t ldb, float *c, size_t ldc, bool accumulate);
+    float (*row_max)(const float *x, size_t n);
+    /* x = exp(x - max); returns the sum */
+    float (*exp_sum)(float *x, size_t n, float max);
+    void (*scale)(float *x, size_t n, float factor);
+    void (*gate)(const float *gate, const float *up, float *out, size_t n);
+};
 
 /* A level of the ladder: filled with the reference, then overwritten upward. */
 typedef struct rw_cpu_kernels {
-    size_t panel; /* form of linear weights */
+    size_t panel;          /* form of linear weights                */
+    const rw_cpu_isa *isa; /* handed to the kernels; the reference has none */
     rw_cpu_kernel of[RW_OP_COUNT];
 } rw_cpu_kernels;
 
 void rw_cpu_reference(rw_cpu_kernels *kernels);
+/* The tiled kernels over `isa` (tiled.c) in place of the reference's. */
+void rw_cpu_tiled(rw_cpu_kernels *kernels, const rw_cpu_isa *isa);
 void rw_cpu_avx2(rw_cpu_kernels *kernels);   /* nothing on other processors */
 void rw_cpu_avx512(rw_cpu_kernels *kernels); /* nothing on other processors */
 

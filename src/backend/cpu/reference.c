@@ -23,7 +23,8 @@ static size_t embed_tiles(const rw_op *op) {
 }
 
 /* Serves every form of the weights: it only copies. */
-static void embed_run(const rw_op *op, size_t tile, void *scratch) {
+static void embed_run(const rw_cpu_isa *isa, const rw_op *op, size_t tile, void *scratch) {
+    (void)isa;
     (void)scratch;
     const rw_op_embed *e = &op->u.embed;
     const rw_linear *table = e->table;
@@ -47,7 +48,8 @@ static size_t rms_norm_tiles(const rw_op *op) {
     return rw_tiles_of(op->u.rms_norm.x.shape[0], ROW_TILE);
 }
 
-static void rms_norm_run(const rw_op *op, size_t tile, void *scratch) {
+static void rms_norm_run(const rw_cpu_isa *isa, const rw_op *op, size_t tile, void *scratch) {
+    (void)isa;
     (void)scratch;
     const rw_op_rms_norm *o = &op->u.rms_norm;
     const float *weight = rw_f32(&o->weight, 0, 0);
@@ -93,7 +95,8 @@ static size_t linear_tiles(const rw_op *op) {
     return rw_tiles_of(o->x.shape[0], ROW_TILE) * rw_tiles_of(o->linear->rows, COLUMN_TILE);
 }
 
-static void linear_run(const rw_op *op, size_t tile, void *scratch) {
+static void linear_run(const rw_cpu_isa *isa, const rw_op *op, size_t tile, void *scratch) {
+    (void)isa;
     (void)scratch;
     const rw_op_linear *o = &op->u.linear;
     size_t across = rw_tiles_of(o->linear->rows, COLUMN_TILE), k = o->linear->columns;
@@ -128,7 +131,8 @@ static void rotate_head(float *x, const float *cosine, const float *sine, size_t
     }
 }
 
-static void rotate_run(const rw_op *op, size_t tile, void *scratch) {
+static void rotate_run(const rw_cpu_isa *isa, const rw_op *op, size_t tile, void *scratch) {
+    (void)isa;
     (void)scratch;
     const rw_op_rotate *o = &op->u.rotate;
     size_t row, end = range_of(&o->x, tile, &row);
@@ -181,7 +185,8 @@ static double attend(const rw_op_attention *a, size_t i, size_t h, double *sum /
     return total > 0.0 ? max + log(total) : -INFINITY;
 }
 
-static void attention_run(const rw_op *op, size_t tile, void *scratch) {
+static void attention_run(const rw_cpu_isa *isa, const rw_op *op, size_t tile, void *scratch) {
+    (void)isa;
     const rw_op_attention *a = &op->u.attention;
     size_t row = tile / a->q.shape[1], head = tile % a->q.shape[1];
     double *sum = scratch;
@@ -202,7 +207,8 @@ static size_t gate_tiles(const rw_op *op) {
     return rw_tiles_of(op->u.gate.out.shape[0], ROW_TILE);
 }
 
-static void gate_run(const rw_op *op, size_t tile, void *scratch) {
+static void gate_run(const rw_cpu_isa *isa, const rw_op *op, size_t tile, void *scratch) {
+    (void)isa;
     (void)scratch;
     const rw_op_gate *o = &op->u.gate;
     size_t row, end = range_of(&o->out, tile, &row);
@@ -220,7 +226,8 @@ static size_t add_tiles(const rw_op *op) {
     return rw_tiles_of(op->u.add.x.shape[0], ROW_TILE);
 }
 
-static void add_run(const rw_op *op, size_t tile, void *scratch) {
+static void add_run(const rw_cpu_isa *isa, const rw_op *op, size_t tile, void *scratch) {
+    (void)isa;
     (void)scratch;
     const rw_op_add *o = &op->u.add;
     size_t row, end = range_of(&o->x, tile, &row);
@@ -241,7 +248,8 @@ static size_t loss_tiles(const rw_op *op) {
     return op->u.loss.x.shape[0];
 }
 
-static void loss_run(const rw_op *op, size_t row, void *scratch) {
+static void loss_run(const rw_cpu_isa *isa, const rw_op *op, size_t row, void *scratch) {
+    (void)isa;
     (void)scratch;
     const rw_op_loss *o = &op->u.loss;
     const float *x = rw_f32(&o->x, row, 0), *weights = o->linear->prepared.handle;

@@ -1,0 +1,147 @@
+/*
+ * avx512.c - the inner loops for AVX-512: 16 lanes, 32 registers.
+ *
+ * The product keeps 6 rows x 64 columns in 24 registers; four hold b, one a. Wide rather than tall:
+ * six row pointers fit the general registers.
+ */
+#include "backend/cpu/cpu.h"
+
+#if defined(__x86_64__)
+
+#include <immintrin.h>
+
+#define TARGET __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")))
+#define INLINE TARGET __attribute__((always_inline)) static inline
+
+enum { LANES = 16, BLOCK = 6, VECTORS = 4 };
+
+/* ---- product ----------------------------------------------------------------------------------
+ */
+
+/* `rows` and `vectors` are constants where this is called: the loops over them vanish. */
+INLINE void block(const size_t rows, const size_t vectors, size_t k, const float *a, size_t lda,
+                  const float *b, size_t ldb, float *c, size_t ldc, bool accumulate) {
+    __m512 sum[BLOCK][VECTORS];
+    for (size_t r = 0; r < rows; r++)
+        for (size_t v = 0; v < vectors; v++)
+            sum[r][v] = accumulate ? _mm512_loadu_ps(c + r * ldc + v * LANES) : _mm512_setzero_ps();
+    for (size_t p = 0; p < k; p++, b += ldb) {
+        __m512 row[VECTORS];
+        for (size_t v = 0; v < vectors; v++)
+            row[v] = _mm512_loadu_ps(b + v * LANES);
+        for (size_t r = 0; r < rows; r++) {
+            __m512 x = _mm512_set1_ps(a[r * lda + p]);
+            for (size_t v = 0; v < vectors; v++)
+                sum[r][v] = _mm512_fmadd_ps(x, row[v], sum[r][v]);
+        }
+    }
+    for (size_t r = 0; r < rows; r++)
+        for (size_t v = 0; v < vectors; v++)
+            _mm512_storeu_ps(c + r * ldc + v * LANES, sum[r][v]);
+}
+
+typedef void (*block_fn)(size_t k, const float *a, size_t lda, const float *b, size_t ldb, float *c,
+                         size_t ldc, bool accumulate);
+
+#define BLOCK_FN(rows, vectors)                                                                    \
+    TARGET static void block_##rows##_##vectors(size_t k, const float *a, size_t lda,              \
+                                                const float *b, size_t ldb, float *c, size_t ldc,  \
+                                                bool accumulate) {                                 \
+        block(rows, vectors, k, a, lda, b, ldb, c, ldc, accumulate);                               \
+    }
+#define BLOCK_FNS(rows) BLOCK_FN(rows, 1) BLOCK_FN(rows, 2) BLOCK_FN(rows, 3) BLOCK_FN(rows, 4)
+#define BLOCK_ROW(rows)                                                                            \
+    { block_##rows##_1, block_##rows##_2, block_##rows##_3, block_##rows##_4 }
+
+BLOCK_FNS(1)
+BLOCK_FNS(2)
+BLOCK_FNS(3)
+BLOCK_FNS(4)
+BLOCK_FNS(5)
+BLOCK_FNS(6)
+
+static const block_fn blocks[BLOCK][VECTORS] = {BLOCK_ROW(1), BLOCK_ROW(2), BLOCK_ROW(3),
+                                                BLOCK_ROW(4), BLOCK_ROW(5), BLOCK_ROW(6)};
+
+static void multiply(size_t rows, size_t columns, size_t k, const float *a, size_t lda,
+                     const float *b, size_t ldb, float *c, size_t ldc, bool accumulate) {
+    for (size_t row = 0; row < rows; row += BLOCK)
+        blocks[rw_min_size(rows - row, BLOCK) - 1][columns / LANES - 1](
+            k, a + row * lda, lda, b, ldb, c + row * ldc, ldc, accumulate);
+}
+
+/* ---- rows -------------------------------------------------------------------------------------
+ */
+
+/* As in avx2.c. */
+INLINE __m512 exponential(__m512 x) {
+    const __m512 low = _mm512_set1_ps(-87.0f), high = _mm512_set1_ps(88.0f);
+    __mmask16 stays = _mm512_cmp_ps_mask(x, low, _CMP_NLT_UQ);
+    x = _mm512_min_ps(high, _mm512_max_ps(low, x)); /* in this order NaN stays NaN */
+    __m512 n = _mm512_roundscale_ps(_mm512_mul_ps(x, _mm512_set1_ps(0x1.715476p+0f)),
+                                    _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+    __m512 r = _mm512_fnmadd_ps(n, _mm512_set1_ps(0x1.62e4p-1f), x); /* ln 2 in two parts */
+    r = _mm512_fnmadd_ps(n, _mm512_set1_ps(0x1.7f7d1cp-20f), r);
+    __m512 y = _mm512_set1_ps(1.0f / 5040.0f);
+    y = _mm512_fmadd_ps(y, r, _mm512_set1_ps(1.0f / 720.0f));
+    y = _mm512_fmadd_ps(y, r, _mm512_set1_ps(1.0f / 120.0f));
+    y = _mm512_fmadd_ps(y, r, _mm512_set1_ps(1.0f / 24.0f));
+    y = _mm512_fmadd_ps(y, r, _mm512_set1_ps(1.0f / 6.0f));
+    y = _mm512_fmadd_ps(y, r, _mm512_set1_ps(0.5f));
+    y = _mm512_fmadd_ps(y, r, _mm512_set1_ps(1.0f));
+    y = _mm512_fmadd_ps(y, r, _mm512_set1_ps(1.0f));
+    __m512i power =
+        _mm512_slli_epi32(_mm512_add_epi32(_mm512_cvtps_epi32(n), _mm512_set1_epi32(127)), 23);
+    return _mm512_maskz_mul_ps(stays, y, _mm512_castsi512_ps(power));
+}
+
+TARGET static float row_max(const float *x, size_t n) {
+    __m512 max = _mm512_loadu_ps(x);
+    for (size_t i = LANES; i < n; i += LANES)
+        max = _mm512_max_ps(max, _mm512_loadu_ps(x + i));
+    return _mm512_reduce_max_ps(max);
+}
+
+TARGET static float exp_sum(float *x, size_t n, float max) {
+    __m512 sum = _mm512_setzero_ps(), shift = _mm512_set1_ps(max);
+    for (size_t i = 0; i < n; i += LANES) {
+        __m512 y = exponential(_mm512_sub_ps(_mm512_loadu_ps(x + i), shift));
+        _mm512_storeu_ps(x + i, y);
+        sum = _mm512_add_ps(sum, y);
+    }
+    return _mm512_reduce_add_ps(sum);
+}
+
+TARGET static void scale(float *x, size_t n, float factor) {
+    for (size_t i = 0; i < n; i += LANES)
+        _mm512_storeu_ps(x + i, _mm512_mul_ps(_mm512_loadu_ps(x + i), _mm512_set1_ps(factor)));
+}
+
+TARGET static void gate(const float *g, const float *up, float *out, size_t n) {
+    const __m512 one = _mm512_set1_ps(1.0f), sign = _mm512_set1_ps(-0.0f);
+    for (size_t i = 0; i < n; i += LANES) {
+        __m512 x = _mm512_loadu_ps(g + i);
+        __m512 below = _mm512_add_ps(one, exponential(_mm512_xor_ps(x, sign)));
+        __m512 y = _mm512_mul_ps(_mm512_div_ps(x, below), _mm512_loadu_ps(up + i));
+        _mm512_storeu_ps(out + i, y);
+    }
+}
+
+static const rw_cpu_isa avx512 = {.panel = VECTORS * LANES,
+                                  .multiply = multiply,
+                                  .row_max = row_max,
+                                  .exp_sum = exp_sum,
+                                  .scale = scale,
+                                  .gate = gate};
+
+void rw_cpu_avx512(rw_cpu_kernels *kernels) {
+    rw_cpu_tiled(kernels, &avx512);
+}
+
+#else
+
+void rw_cpu_avx512(rw_cpu_kernels *kernels) {
+    (void)kernels;
+}
+
+#endif
