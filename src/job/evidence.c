@@ -1,0 +1,48 @@
+/*
+ * evidence.c - the same weights under the old rotation and the new one, on the same text.
+ */
+#include <string.h>
+
+#include "job/extend.h"
+
+/* A budget is for both runs; each gets half, so that both cut the same. */
+static rw_measure_options measure_options(const rw_extending *job) {
+    rw_measure_options options = job->options->measure;
+    options.path = job->options->plan.path;
+    options.context = job->plan->context;
+    options.budget_seconds /= 2.0;
+    return options;
+}
+
+static rw_status measure(rw_extending *job, const rw_rope_set *rope, bool extended,
+                         rw_measurement **out, rw_error *err) {
+    const rw_measure_options options = measure_options(job);
+    const rw_subject subject = {.model = job->model,
+                                .tokenizer = job->tokenizer,
+                                .rope = rope,
+                                .native = job->plan->native,
+                                .context = job->plan->context,
+                                .no_baseline = extended};
+    return rw_measurement_run(job->ctx, &subject, &job->corpus, &options, out, err);
+}
+
+static rw_status write_canary(rw_extending *job, rw_error *err) {
+    rw_buf text = {.ctx = job->ctx};
+    rw_status status = rw_canary_make(job, &text, err);
+    if (status == RW_OK)
+        status =
+            rw_file_write(job->ctx, job->places.canary_path, (rw_str){text.data, text.size}, err);
+    rw_buf_free(&text);
+    if (status != RW_OK)
+        return status;
+    return rw_list_add(job->ctx, &job->outputs, job->places.canary_path, job->places.canary_name,
+                       "written", err);
+}
+
+rw_status rw_gather_evidence(rw_extending *job, rw_error *err) {
+    RW_TRY(rw_model_load(job->ctx, job->patched, &job->patched_source.arch, &job->model, err));
+    RW_TRY(measure(job, &job->plan->before, false, &job->before, err));
+    RW_TRY(measure(job, job->rotation, true, &job->after, err));
+    RW_TRY(rw_gate_judge(job->ctx, job->before, job->after, &job->gate, err));
+    return write_canary(job, err);
+}

@@ -1,0 +1,111 @@
+/*
+ * extend.c - the main job: plan, patch, proof of effect, measure before and after, gate, receipt,
+ * report. Nothing of the output exists under its name until all of that is done.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "job/extend.h"
+
+static rw_status check_options(const rw_extend_options *options, rw_error *err) {
+    if (!options->plan.path)
+        return rw_fail(err, RW_ERR_USAGE, "extend.path", "MODEL",
+                       "name the checkpoint to extend: a directory or a GGUF");
+    if (!options->output || !*options->output)
+        return rw_fail(err, RW_ERR_USAGE, "extend.output", "--output",
+                       "say where to write with -o OUT");
+    if (!options->plan.context)
+        return rw_fail(err, RW_ERR_USAGE, "extend.context", "--context",
+                       "say how many tokens the window shall have");
+    if (!options->no_measure && !options->measure.data)
+        return rw_fail(err, RW_ERR_USAGE, "measure.data", "--data",
+                       "give --data FILE (JSONL with one document a line), or --no-measure");
+    return RW_OK;
+}
+
+/* "tiny" of models/tiny and of tiny.gguf. */
+static const char *model_name(rw_arena *arena, const char *path) {
+    char *whole = realpath(path, NULL);
+    const char *base = rw_path_base(whole ? whole : path);
+    size_t size = strlen(base);
+    if (size > 5 && strcmp(base + size - 5, ".gguf") == 0)
+        size -= 5;
+    const char *name = rw_arena_text(arena, base, size);
+    free(whole);
+    return name;
+}
+
+static rw_status read_input(rw_extending *job, rw_error *err) {
+    const char *path = job->options->plan.path;
+    unsigned flags = job->options->no_measure ? RW_OPEN_NO_WEIGHTS : 0;
+    RW_TRY(rw_checkpoint_open(job->ctx, path, flags, &job->input, err));
+    RW_TRY(rw_source_read(job->input, &job->arena, &job->source, err));
+    job->name = model_name(&job->arena, path);
+    job->plan = rw_arena_alloc(&job->arena, sizeof *job->plan);
+    if (!job->plan || !job->name)
+        return rw_fail_memory(err, "plan", sizeof *job->plan);
+    return rw_plan_make(&job->source, &job->options->plan, job->plan, err);
+}
+
+/* Before anything is written: whatever is wrong with the data shall be said at once. */
+static rw_status read_data(rw_extending *job, rw_error *err) {
+    if (job->options->no_measure)
+        return RW_OK;
+    if (rw_checkpoint_format(job->input) == RW_FORMAT_CONFIG)
+        return rw_fail(err, RW_ERR_USAGE, "extend.no_weights", job->options->plan.path,
+                       "a bare config.json has no weights to measure: give the directory, or "
+                       "--no-measure");
+    uint64_t most = job->options->measure.documents;
+    RW_TRY(rw_model_tokenizer(job->ctx, job->input, &job->source.arch, &job->tokenizer, err));
+    return rw_corpus_read(job->ctx, job->options->measure.data, job->tokenizer,
+                          most ? most : RW_MEASURE_DOCUMENTS, &job->corpus, err);
+}
+
+static rw_status run(rw_extending *job, rw_error *err) {
+    RW_TRY(read_input(job, err));
+    if (job->plan->nothing_to_do)
+        return rw_record_nothing(job, err);
+    RW_TRY(read_data(job, err));
+    RW_TRY(rw_places_begin(job, err));
+    RW_TRY(rw_patch_and_prove(job, err));
+    if (!job->options->no_measure)
+        RW_TRY(rw_gather_evidence(job, err));
+    RW_TRY(rw_record_receipt(job, err));
+    RW_TRY(rw_record_result(job, err));
+    RW_TRY(rw_places_commit(job, err));
+    return job->gate && !rw_gate_passed(job->gate) ? RW_NO : RW_OK;
+}
+
+static void release(rw_extending *job) {
+    rw_gate_free(job->gate);
+    rw_measurement_free(job->after);
+    rw_measurement_free(job->before);
+    rw_model_free(job->model);
+    rw_corpus_free(&job->corpus);
+    rw_tokenizer_free(job->tokenizer);
+    rw_checkpoint_close(job->patched);
+    rw_checkpoint_close(job->input);
+    rw_places_abort(&job->places);
+    rw_buf *texts[] = {&job->proof, &job->manifest, &job->receipt, &job->result, &job->report};
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        rw_buf_free(texts[i]);
+    rw_arena_free(&job->arena);
+}
+
+rw_status rw_extend(rw_context *ctx, const rw_extend_options *options, char **json, rw_error *err) {
+    *json = NULL;
+    RW_TRY(check_options(options, err));
+    rw_extending job = {.ctx = ctx, .options = options, .arena = {.ctx = ctx}};
+    job.corpus.ctx = ctx;
+    job.inputs.arena = job.outputs.arena = &job.arena;
+    rw_buf *texts[] = {&job.proof, &job.manifest, &job.receipt, &job.result, &job.report};
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        texts[i]->ctx = ctx;
+    rw_status status = run(&job, err);
+    if (status == RW_OK || status == RW_NO) {
+        *json = job.result.data;
+        job.result = (rw_buf){.ctx = ctx};
+    }
+    release(&job);
+    return status;
+}

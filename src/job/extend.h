@@ -1,0 +1,134 @@
+/*
+ * extend.h - what the parts of the main job hand to each other, and what verify uses again.
+ */
+#ifndef RW_JOB_EXTEND_H
+#define RW_JOB_EXTEND_H
+
+#include "measure/measure.h"
+#include "plan/plan.h"
+#include "receipt/receipt.h"
+#include "report/report.h"
+#include "ropewalk/job.h"
+
+/* ---- files.c: a checkpoint's files, copied and hashed -----------------------------------------
+ */
+
+typedef struct rw_listed_file {
+    const char *name;   /* from the checkpoint's directory on: "sub/tokenizer.json" */
+    const char *change; /* "patched", "copied", "linked", "written" */
+    uint64_t bytes;
+    rw_sha256 digest;
+} rw_listed_file;
+
+typedef struct rw_file_list {
+    rw_arena *arena;
+    rw_listed_file *items;
+    size_t count, capacity;
+} rw_file_list;
+
+/* Copies the directory `from` into the (empty) directory `to`: everything, sub-directories too,
+   symbolic links resolved, except names at the top for which `is_ours` (config.json and what an
+   earlier run of ours left) and `to` itself. Lists what was copied. */
+rw_status rw_copy_tree(rw_context *ctx, const char *from, const char *to, rw_copy_mode mode,
+                       rw_file_list *list, rw_error *err);
+
+/* Adds the file that lies at `path` now, with its size and hash; an entry of that name goes. */
+rw_status rw_list_add(rw_context *ctx, rw_file_list *list, const char *path, const char *name,
+                      const char *change, rw_error *err);
+const rw_listed_file *rw_list_find(const rw_file_list *list, const char *name);
+void rw_list_write(rw_json_writer *w, const rw_file_list *list);
+
+/* "a/b"; arena memory */
+const char *rw_path_join(rw_arena *arena, const char *folder, const char *name);
+/* What stands before and behind the last slash. "." when there is none. */
+const char *rw_path_folder(rw_arena *arena, const char *path);
+const char *rw_path_base(const char *path);
+
+/* ---- tensors.c --------------------------------------------------------------------------------
+ */
+
+/* SHA-256 over name, type, shape and bytes of every tensor in the order of the file, without the
+   rotation's own (rope_freqs.weight and the like, which a patch may change). */
+rw_status rw_tensors_hash(rw_context *ctx, const rw_checkpoint *checkpoint, uint64_t *count,
+                          rw_sha256 *out, rw_error *err);
+
+/* ---- request.c: the caller's wishes as JSON and back -------------------------------------------
+ */
+
+void rw_request_write(rw_json_writer *w, const rw_plan_options *options);
+/* Strings and lists are arena memory. */
+rw_status rw_request_read(rw_arena *arena, const rw_json *request, rw_plan_options *out,
+                          rw_error *err);
+
+/* ---- tables.c ----------------------------------------------------------------------------------
+ */
+
+/* The array of what each layer type rotates by: identity, ramp ends, amplitude; at the length
+   `context`, and where the method depends on it at the native one too. */
+rw_status rw_tables_write(rw_json_writer *w, const rw_rope_set *set, uint64_t native,
+                          uint64_t context, rw_error *err);
+/* The published fields of a long-context block beside what really applies. */
+void rw_long_context_write(rw_json_writer *w, const rw_plan_result *plan);
+
+/* ---- the job -----------------------------------------------------------------------------------
+ */
+
+/* Where things are written and where they will lie. A directory is one output; a GGUF has its
+   companions beside it, each an output of its own. */
+typedef struct rw_places {
+    bool single;                                 /* a GGUF */
+    rw_output *main, *canary, *report, *receipt; /* the last three only when single */
+    const char *root;                            /* folder that file names start from, now */
+    const char *checkpoint_path;                 /* to write the checkpoint to, now        */
+    const char *canary_path, *report_path, *receipt_path;
+    const char *final_canary, *final_report, *final_receipt;
+    const char *canary_name; /* from root on */
+} rw_places;
+
+typedef struct rw_extending {
+    rw_context *ctx;
+    const rw_extend_options *options;
+    rw_arena arena;
+    const char *name; /* of the model, for people */
+    rw_checkpoint *input;
+    rw_source source;
+    rw_plan_result *plan;
+    rw_tokenizer *tokenizer;
+    rw_corpus corpus;
+    rw_places places;
+    rw_file_list inputs, outputs;
+    rw_checkpoint *patched;
+    rw_source patched_source;
+    rw_rope_set *rotation; /* what the patched files say, by their home reader */
+    rw_buf proof;          /* JSON array */
+    uint64_t tensor_count;
+    rw_sha256 tensors;
+    rw_model *model;
+    rw_measurement *before, *after; /* NULL: not measured */
+    rw_gate *gate;
+    rw_buf manifest, receipt, result, report;
+    rw_sha256 digest; /* of the manifest */
+} rw_extending;
+
+/* places.c */
+rw_status rw_places_begin(rw_extending *job, rw_error *err);
+/* Renames everything into place, the receipt last. */
+rw_status rw_places_commit(rw_extending *job, rw_error *err);
+void rw_places_abort(rw_places *places);
+
+/* patch.c: writes the patched checkpoint, opens it again, proves it. */
+rw_status rw_patch_and_prove(rw_extending *job, rw_error *err);
+
+/* evidence.c: measures before and after, and writes the canary. */
+rw_status rw_gather_evidence(rw_extending *job, rw_error *err);
+/* canary.c */
+rw_status rw_canary_make(rw_extending *job, rw_buf *out, rw_error *err);
+
+/* record.c: manifest, receipt, result, report. */
+rw_status rw_record_receipt(rw_extending *job, rw_error *err);
+rw_status rw_record_result(rw_extending *job, rw_error *err);
+rw_status rw_record_nothing(rw_extending *job, rw_error *err);
+/* advice.c: the array of what would help, from the gate's JSON. */
+void rw_advice_write(rw_json_writer *w, const rw_json *gate);
+
+#endif
