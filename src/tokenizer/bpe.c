@@ -102,6 +102,8 @@ static rw_status reserve_ids(tk_run *run, size_t more) {
 }
 
 rw_status tk_emit(tk_run *run, const int32_t *ids, size_t count) {
+    if (count == 0)
+        return RW_OK;
     RW_TRY(reserve_ids(run, count));
     memcpy(run->ids + run->count, ids, count * sizeof *ids);
     run->count += count;

@@ -75,10 +75,10 @@ enum {
    spelled through the byte alphabet, and the text on either side of it is split as if it ended
    there. Decoding gives the same bytes back, unless the file asks for a normalizer (Qwen2's NFC),
    for add_prefix_space, or for lstrip/rstrip of an added token. `*ids` is rw_alloc memory of the
-   tokenizer's context: free it with rw_free. Codes: tokenizer.byte (the vocabulary lacks a byte
-   that the text needs and has no unknown token; the offset is given; see RW_TOKENIZE_DROP),
-   tokenizer.dropped (the file's pattern would throw text away), tokenizer.pattern,
-   tokenizer.too_large (2 GiB or more). */
+   tokenizer's context, NULL where there are none: free it with rw_free. Codes: tokenizer.byte (the
+   vocabulary lacks a byte that the text needs and has no unknown token; the offset is given; see
+   RW_TOKENIZE_DROP), tokenizer.dropped (the file's pattern would throw text away),
+   tokenizer.pattern, tokenizer.too_large (2 GiB or more). */
 rw_status rw_tokenizer_encode(const rw_tokenizer *tokenizer, rw_str text, unsigned flags,
                               int32_t **ids, size_t *count, rw_error *err);
 
