@@ -137,7 +137,7 @@ static const char *directory_of(rw_arena *arena, const char *path) {
 /* White space and a byte order mark may stand in front of the object. */
 static bool looks_like_json(const char *start, size_t size) {
     size_t i = size >= 3 && memcmp(start, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
-    while (i < size && memchr(" \t\r\n", start[i], 4))
+    while (i < size && (start[i] == ' ' || (start[i] >= '\t' && start[i] <= '\r')))
         i++;
     return i < size && (start[i] == '{' || start[i] == '[' || start[i] == '"');
 }

@@ -185,26 +185,37 @@ static rw_status cut(rw_config_edit *edit, const rw_json *node, rw_error *err) {
 
 /* ---- wishes ---------------------------------------------------------------------------------- */
 
+static rw_status copy_key(rw_config_edit *edit, const char *key, rw_str *out, rw_error *err) {
+    out->size = strlen(key);
+    out->data = rw_arena_text(&edit->arena, key, out->size);
+    if (!out->data)
+        return rw_fail_memory(err, edit->where, out->size);
+    if (!rw_utf8_valid(*out, NULL))
+        return rw_fail(err, RW_ERR_INPUT, "checkpoint.config_path", edit->where,
+                       "'%s' can't be a key: it is not UTF-8", key);
+    return RW_OK;
+}
+
+/* The plain returns tell the static analysers what rw_fail hides from them. */
 static rw_status copy_path(rw_config_edit *edit, const char *const *path, rw_config_wish *wish,
                            rw_error *err) {
-    while (path[wish->depth])
-        wish->depth++;
-    if (wish->depth == 0 || wish->depth > RW_JSON_DEPTH_MAX)
-        return rw_fail(err, RW_ERR_INPUT, "checkpoint.config_path", edit->where,
-                       "a path of %zu keys cannot be edited", wish->depth);
-    rw_str *keys = rw_arena_alloc(&edit->arena, wish->depth * sizeof *keys);
-    if (!keys)
-        return rw_fail_memory(err, edit->where, wish->depth * sizeof *keys);
-    for (size_t i = 0; i < wish->depth; i++) {
-        keys[i].size = strlen(path[i]);
-        keys[i].data = rw_arena_text(&edit->arena, path[i], keys[i].size);
-        if (!keys[i].data)
-            return rw_fail_memory(err, edit->where, keys[i].size);
-        if (!rw_utf8_valid(keys[i], NULL))
-            return rw_fail(err, RW_ERR_INPUT, "checkpoint.config_path", edit->where,
-                           "'%s' can't be a key: it is not UTF-8", path[i]);
+    size_t depth = 0;
+    while (path[depth])
+        depth++;
+    if (depth == 0 || depth > RW_JSON_DEPTH_MAX) {
+        rw_fail(err, RW_ERR_INPUT, "checkpoint.config_path", edit->where,
+                "a path of %zu keys cannot be edited", depth);
+        return RW_ERR_INPUT;
     }
+    rw_str *keys = rw_arena_alloc(&edit->arena, depth * sizeof *keys);
+    if (!keys) {
+        rw_fail_memory(err, edit->where, depth * sizeof *keys);
+        return RW_ERR_MEMORY;
+    }
+    for (size_t i = 0; i < depth; i++)
+        RW_TRY(copy_key(edit, path[i], &keys[i], err));
     wish->path = keys;
+    wish->depth = depth;
     return RW_OK;
 }
 
@@ -248,7 +259,7 @@ static const rw_json *resolve(const rw_config_edit *edit, const rw_config_wish *
 
 rw_status rw_config_edit_set(rw_config_edit *edit, const char *const *path, const char *json,
                              rw_error *err) {
-    rw_config_wish wish = {.depth = 0};
+    rw_config_wish wish = {NULL, 0, {{NULL, 0}, NULL}};
     RW_TRY(copy_path(edit, path, &wish, err));
     RW_TRY(copy_value(edit, json, &wish, err));
     const rw_json *member = NULL, *parent = resolve(edit, &wish, &member);
@@ -266,7 +277,7 @@ rw_status rw_config_edit_set(rw_config_edit *edit, const char *const *path, cons
 }
 
 rw_status rw_config_edit_remove(rw_config_edit *edit, const char *const *path, rw_error *err) {
-    rw_config_wish wish = {.depth = 0};
+    rw_config_wish wish = {NULL, 0, {{NULL, 0}, NULL}};
     RW_TRY(copy_path(edit, path, &wish, err));
     const rw_json *member = NULL;
     if (!resolve(edit, &wish, &member) || !member)

@@ -13,12 +13,16 @@ bool rw_config_breaks(rw_str text, uint64_t begin, uint64_t end) {
     return end > begin && memchr(text.data + begin, '\n', (size_t)(end - begin)) != NULL;
 }
 
+static bool is_blank(char c) {
+    return c == ' ' || c == '\t';
+}
+
 rw_str rw_config_indent(rw_str text, uint64_t at) {
     uint64_t line = at;
     while (line > 0 && text.data[line - 1] != '\n')
         line--;
     rw_str indent = {text.data + line, 0};
-    while (line + indent.size < text.size && memchr(" \t", indent.data[indent.size], 2))
+    while (line + indent.size < text.size && is_blank(indent.data[indent.size]))
         indent.size++;
     return indent;
 }

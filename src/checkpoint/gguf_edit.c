@@ -122,15 +122,16 @@ static rw_status add_value(rw_gguf_edit *edit, rw_edit_value value, rw_error *er
 static rw_status set_value(rw_gguf_edit *edit, const char *key, rw_gguf_type type,
                            const void *payload, size_t size, rw_error *err) {
     RW_TRY(check_key(key, err));
-    size_t key_size = strlen(key), bytes = 8 + key_size + 4 + size;
+    rw_str name = rw_str_of(key);
+    size_t bytes = 8 + name.size + 4 + size;
     char *out = rw_arena_alloc(&edit->arena, bytes);
     if (!out)
         return rw_fail_memory(err, key, bytes);
-    rw_store_u64(out, key_size);
-    memcpy(out + 8, key, key_size);
-    rw_store_u32(out + 8 + key_size, (uint32_t)type);
-    memcpy(out + 12 + key_size, payload, size);
-    rw_edit_value value = {{out + 8, key_size}, {out, bytes}};
+    rw_store_u64(out, name.size);
+    memcpy(out + 8, name.data, name.size);
+    rw_store_u32(out + 8 + name.size, (uint32_t)type);
+    memcpy(out + 12 + name.size, payload, size);
+    rw_edit_value value = {{out + 8, name.size}, {out, bytes}};
     rw_edit_value *old = find_value(edit, key);
     if (!old)
         return add_value(edit, value, err);
@@ -159,13 +160,13 @@ rw_status rw_gguf_edit_set_bool(rw_gguf_edit *edit, const char *key, bool value,
 
 rw_status rw_gguf_edit_set_string(rw_gguf_edit *edit, const char *key, const char *value,
                                   rw_error *err) {
-    size_t size = strlen(value);
-    char *payload = rw_arena_alloc(&edit->arena, 8 + size);
+    rw_str text = rw_str_of(value);
+    char *payload = rw_arena_alloc(&edit->arena, 8 + text.size);
     if (!payload)
-        return rw_fail_memory(err, key, 8 + size);
-    rw_store_u64(payload, size);
-    memcpy(payload + 8, value, size);
-    return set_value(edit, key, RW_GGUF_STRING, payload, 8 + size, err);
+        return rw_fail_memory(err, key, 8 + text.size);
+    rw_store_u64(payload, text.size);
+    memcpy(payload + 8, text.data, text.size);
+    return set_value(edit, key, RW_GGUF_STRING, payload, 8 + text.size, err);
 }
 
 rw_status rw_gguf_edit_remove(rw_gguf_edit *edit, const char *key, rw_error *err) {

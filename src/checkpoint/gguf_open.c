@@ -107,13 +107,13 @@ static rw_status check_range(const rw_file *file, rw_tensor *tensor, uint64_t li
 static rw_status check_ranges(rw_checkpoint *checkpoint, size_t first, const rw_file *file,
                               rw_error *err) {
     size_t count = checkpoint->tensor_count - first;
-    rw_tensor **sorted = rw_calloc(checkpoint->ctx, count + 1, sizeof *sorted);
+    rw_tensor **sorted = rw_calloc(checkpoint->ctx, count + 1, sizeof(void *));
     rw_status status = RW_OK;
     if (!sorted)
-        return rw_fail_memory(err, file->path, count * sizeof *sorted);
+        return rw_fail_memory(err, file->path, count * sizeof(void *));
     for (size_t i = 0; i < count; i++)
         sorted[i] = &checkpoint->tensors[first + i];
-    qsort(sorted, count, sizeof *sorted, compare_ranges);
+    qsort(sorted, count, sizeof(void *), compare_ranges);
     for (size_t i = 0; i < count && status == RW_OK; i++) {
         bool last = i + 1 == count;
         uint64_t limit = last ? file->size : sorted[i + 1]->offset;
@@ -176,10 +176,10 @@ static rw_status split_path(rw_checkpoint *checkpoint, uint64_t no, uint64_t cou
 
 static rw_status add_part(rw_checkpoint *checkpoint, uint64_t no, uint64_t count, unsigned flags,
                           rw_error *err) {
-    char *path;
-    uint32_t file;
+    char *path = NULL;
+    uint32_t file = 0;
     uint64_t its_no = 0, its_count = 0;
-    rw_gguf *part;
+    rw_gguf *part = NULL;
     RW_TRY(split_path(checkpoint, no, count, &path, err));
     RW_TRY(rw_checkpoint_add_file(checkpoint, path, &file, err));
     RW_TRY(rw_gguf_read(checkpoint->ctx, &checkpoint->files[file], &part, err));

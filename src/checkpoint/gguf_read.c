@@ -146,9 +146,9 @@ static uint64_t integer_of(const char *p, rw_gguf_type type) {
     uint64_t value = 0;
     for (size_t i = 0; i < size; i++)
         value |= (uint64_t)(uint8_t)p[i] << (8 * i);
-    if (is_signed(type) && size < 8 && value >> (8 * size - 1))
-        value |= UINT64_MAX << (8 * size);
-    return value;
+    /* An arithmetic shift without one: the top bit of `size` bytes is carried upwards. */
+    uint64_t top = size ? (uint64_t)1 << (8 * size - 1) : 0;
+    return is_signed(type) ? (value ^ top) - top : value;
 }
 
 double rw_gguf_number(const void *bytes, rw_gguf_type type) {
@@ -276,9 +276,9 @@ static rw_status check_version(const walk *w, uint32_t version) {
 }
 
 static rw_status take_start(walk *w, uint64_t *tensors, uint64_t *values) {
-    const char *magic;
-    RW_TRY(take(w, 4, &magic));
-    if (memcmp(magic, rw_gguf_magic, 4) != 0)
+    uint32_t magic = 0;
+    RW_TRY(take_u32(w, &magic));
+    if (magic != rw_load_u32(rw_gguf_magic))
         return rw_fail_at(w->err, RW_ERR_INPUT, "gguf.magic", w->gguf->path, 0,
                           "the file does not begin with \"GGUF\"");
     RW_TRY(take_u32(w, &w->gguf->version));
@@ -289,7 +289,7 @@ static rw_status take_start(walk *w, uint64_t *tensors, uint64_t *values) {
 
 static rw_status take_all(walk *w) {
     rw_gguf *gguf = w->gguf;
-    uint64_t tensors, values;
+    uint64_t tensors = 0, values = 0;
     RW_TRY(take_start(w, &tensors, &values));
     for (uint64_t i = 0; i < values; i++) {
         void *items = gguf->values;

@@ -66,43 +66,50 @@ bool rw_gguf_bool(const rw_gguf *gguf, const char *key, bool *out) {
     return true;
 }
 
-static rw_status get_array(const rw_gguf *gguf, const char *key, const rw_gguf_value **out,
-                           rw_error *err) {
+/* NULL: there is no such array (RW_ERR_INPUT). */
+static const rw_gguf_value *get_array(const rw_gguf *gguf, const char *key, rw_error *err) {
     const rw_gguf_value *value = rw_gguf_get(gguf, key);
-    if (!value)
-        return rw_fail(err, RW_ERR_INPUT, "gguf.missing_key", gguf->path,
-                       "the key '%s' is not there: convert the model again with a current "
-                       "converter",
-                       key);
-    if (value->type != RW_GGUF_ARRAY)
-        return rw_fail_at(err, RW_ERR_INPUT, "gguf.key_type", gguf->path, value->begin,
-                          "the key '%s' is not an array", key);
-    *out = value;
-    return RW_OK;
+    if (value && value->type == RW_GGUF_ARRAY)
+        return value;
+    if (value)
+        rw_fail_at(err, RW_ERR_INPUT, "gguf.key_type", gguf->path, value->begin,
+                   "the key '%s' is not an array", key);
+    else
+        rw_fail(err, RW_ERR_INPUT, "gguf.missing_key", gguf->path,
+                "the key '%s' is not there: convert the model again with a current "
+                "converter",
+                key);
+    return NULL;
 }
 
-/* `count` elements of `stride` bytes. The count was checked against the file when it was read. */
-static rw_status allocate(rw_arena *arena, const rw_gguf *gguf, uint64_t count, size_t stride,
-                          void **out, rw_error *err) {
+/* `count` elements of `stride` bytes, or NULL (RW_ERR_MEMORY). The count was checked against the
+ * file when it was read. */
+static void *allocate(rw_arena *arena, const rw_gguf *gguf, uint64_t count, size_t stride,
+                      rw_error *err) {
     size_t bytes;
+    void *out = NULL;
     if (!rw_mul_size((size_t)count, stride, &bytes))
-        return rw_fail_memory(err, gguf->path, SIZE_MAX);
-    *out = rw_arena_alloc(arena, bytes ? bytes : 1);
-    return *out ? RW_OK : rw_fail_memory(err, gguf->path, bytes);
+        bytes = SIZE_MAX;
+    else
+        out = rw_arena_alloc(arena, bytes ? bytes : 1);
+    if (!out)
+        rw_fail_memory(err, gguf->path, bytes);
+    return out;
 }
 
 rw_status rw_gguf_strings(const rw_gguf *gguf, const char *key, rw_arena *arena, rw_str **out,
                           size_t *count, rw_error *err) {
-    const rw_gguf_value *value;
-    void *items;
     *out = NULL;
     *count = 0;
-    RW_TRY(get_array(gguf, key, &value, err));
+    const rw_gguf_value *value = get_array(gguf, key, err);
+    if (!value)
+        return RW_ERR_INPUT;
     if (value->element_type != RW_GGUF_STRING)
         return rw_fail_at(err, RW_ERR_INPUT, "gguf.key_type", gguf->path, value->begin,
                           "the key '%s' is not an array of strings", key);
-    RW_TRY(allocate(arena, gguf, value->count, sizeof **out, &items, err));
-    rw_str *strings = items;
+    rw_str *strings = allocate(arena, gguf, value->count, sizeof *strings, err);
+    if (!strings)
+        return RW_ERR_MEMORY;
     const char *p = value->string.data;
     for (uint64_t i = 0; i < value->count; i++) { /* lengths were checked when it was read */
         strings[i] = (rw_str){p + 8, (size_t)rw_load_u64(p)};
@@ -115,16 +122,17 @@ rw_status rw_gguf_strings(const rw_gguf *gguf, const char *key, rw_arena *arena,
 
 rw_status rw_gguf_numbers(const rw_gguf *gguf, const char *key, rw_arena *arena, double **out,
                           size_t *count, rw_error *err) {
-    const rw_gguf_value *value;
-    void *items;
     *out = NULL;
     *count = 0;
-    RW_TRY(get_array(gguf, key, &value, err));
+    const rw_gguf_value *value = get_array(gguf, key, err);
+    if (!value)
+        return RW_ERR_INPUT;
     if (value->element_type == RW_GGUF_STRING)
         return rw_fail_at(err, RW_ERR_INPUT, "gguf.key_type", gguf->path, value->begin,
                           "the key '%s' is not an array of numbers", key);
-    RW_TRY(allocate(arena, gguf, value->count, sizeof **out, &items, err));
-    double *numbers = items;
+    double *numbers = allocate(arena, gguf, value->count, sizeof *numbers, err);
+    if (!numbers)
+        return RW_ERR_MEMORY;
     size_t size = rw_gguf_type_size(value->element_type);
     for (uint64_t i = 0; i < value->count; i++)
         numbers[i] = rw_gguf_number(value->string.data + i * size, value->element_type);

@@ -94,8 +94,8 @@ rw_status rw_gguf_open(rw_checkpoint *checkpoint, unsigned flags, rw_error *err)
 
 /* A type of the ggml library: its block, and what ropewalk makes of it. */
 typedef struct rw_ggml_type {
-    uint32_t id;
     const char *name;
+    uint32_t id;
     uint32_t elements, bytes; /* of a block */
     rw_dtype dtype;
 } rw_ggml_type;

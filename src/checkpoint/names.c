@@ -22,7 +22,7 @@ rw_status rw_names_build(rw_arena *arena, const void *items, size_t stride, size
                          rw_names *out, const rw_str **duplicate, rw_error *err) {
     size_t bytes;
     *duplicate = NULL;
-    if (!rw_mul_size(count, sizeof *out->sorted, &bytes))
+    if (!rw_mul_size(count, sizeof(void *), &bytes))
         return rw_fail_memory(err, "names", SIZE_MAX);
     if (count == 0)
         return RW_OK;
@@ -32,7 +32,7 @@ rw_status rw_names_build(rw_arena *arena, const void *items, size_t stride, size
     out->count = count;
     for (size_t i = 0; i < count; i++)
         out->sorted[i] = (const rw_str *)(const void *)((const char *)items + i * stride);
-    qsort(out->sorted, count, sizeof *out->sorted, compare_items);
+    qsort(out->sorted, count, sizeof(void *), compare_items);
     for (size_t i = 1; i < count && !*duplicate; i++)
         if (rw_str_equal(*out->sorted[i - 1], *out->sorted[i]))
             *duplicate = out->sorted[i];

@@ -171,12 +171,12 @@ static rw_status check_tiles(const header *h, const rw_tensor **sorted, size_t c
 
 static rw_status check_ranges(const header *h, size_t first) {
     size_t count = h->checkpoint->tensor_count - first;
-    const rw_tensor **sorted = rw_calloc(h->checkpoint->ctx, count + 1, sizeof *sorted);
+    const rw_tensor **sorted = rw_calloc(h->checkpoint->ctx, count + 1, sizeof(void *));
     if (!sorted)
-        return rw_fail_memory(h->err, h->path, count * sizeof *sorted);
+        return rw_fail_memory(h->err, h->path, count * sizeof(void *));
     for (size_t i = 0; i < count; i++)
         sorted[i] = &h->checkpoint->tensors[first + i];
-    qsort(sorted, count, sizeof *sorted, compare_ranges);
+    qsort(sorted, count, sizeof(void *), compare_ranges);
     rw_status status = check_tiles(h, sorted, count);
     rw_free(h->checkpoint->ctx, sorted);
     return status;
