@@ -17,26 +17,35 @@ enum { LANES = 8, BLOCK = 6, VECTORS = 2 };
 /* ---- product ----------------------------------------------------------------------------------
  */
 
-/* `rows` and `vectors` are constants where this is called: the loops over them vanish. */
-INLINE void block(const size_t rows, const size_t vectors, size_t k, const float *a, size_t lda,
-                  const float *b, size_t ldb, float *c, size_t ldc, bool accumulate) {
-    __m256 sum[BLOCK][VECTORS];
-    for (size_t r = 0; r < rows; r++)
-        for (size_t v = 0; v < vectors; v++)
-            sum[r][v] = accumulate ? _mm256_loadu_ps(c + r * ldc + v * LANES) : _mm256_setzero_ps();
-    for (size_t p = 0; p < k; p++, b += ldb) {
-        __m256 row[VECTORS];
-        for (size_t v = 0; v < vectors; v++)
-            row[v] = _mm256_loadu_ps(b + v * LANES);
-        for (size_t r = 0; r < rows; r++) {
-            __m256 x = _mm256_broadcast_ss(a + r * lda + p);
-            for (size_t v = 0; v < vectors; v++)
-                sum[r][v] = _mm256_fmadd_ps(x, row[v], sum[r][v]);
-        }
+/* `rows` is a constant where this is called: the conditions vanish. Registers have names since
+   gcc 12 stores an array of them to memory at every step. */
+#define START(r)                                                                                   \
+    __m256 s##r##0 =                                                                               \
+        accumulate && rows > r ? _mm256_loadu_ps(c + r * ldc + 0 * LANES) : _mm256_setzero_ps();   \
+    __m256 s##r##1 =                                                                               \
+        accumulate && rows > r ? _mm256_loadu_ps(c + r * ldc + 1 * LANES) : _mm256_setzero_ps();
+#define STEP(r)                                                                                    \
+    if (rows > r) {                                                                                \
+        __m256 x = _mm256_broadcast_ss(a + r * lda);                                               \
+        s##r##0 = _mm256_fmadd_ps(x, b0, s##r##0);                                                 \
+        s##r##1 = _mm256_fmadd_ps(x, b1, s##r##1);                                                 \
     }
-    for (size_t r = 0; r < rows; r++)
-        for (size_t v = 0; v < vectors; v++)
-            _mm256_storeu_ps(c + r * ldc + v * LANES, sum[r][v]);
+#define FINISH(r)                                                                                  \
+    if (rows > r) {                                                                                \
+        _mm256_storeu_ps(c + r * ldc + 0 * LANES, s##r##0);                                        \
+        _mm256_storeu_ps(c + r * ldc + 1 * LANES, s##r##1);                                        \
+    }
+#define EACH_ROW(DO) DO(0) DO(1) DO(2) DO(3) DO(4) DO(5)
+
+INLINE void block(const size_t rows, size_t k, const float *a, size_t lda, const float *b,
+                  size_t ldb, float *c, size_t ldc, bool accumulate) {
+    EACH_ROW(START)
+    for (size_t p = 0; p < k; p++, a++, b += ldb) {
+        __m256 b0 = _mm256_loadu_ps(b + 0 * LANES);
+        __m256 b1 = _mm256_loadu_ps(b + 1 * LANES);
+        EACH_ROW(STEP)
+    }
+    EACH_ROW(FINISH)
 }
 
 typedef void (*block_fn)(size_t k, const float *a, size_t lda, const float *b, size_t ldb, float *c,
@@ -45,7 +54,7 @@ typedef void (*block_fn)(size_t k, const float *a, size_t lda, const float *b, s
 #define BLOCK_FN(rows)                                                                             \
     TARGET static void block_##rows(size_t k, const float *a, size_t lda, const float *b,          \
                                     size_t ldb, float *c, size_t ldc, bool accumulate) {           \
-        block(rows, VECTORS, k, a, lda, b, ldb, c, ldc, accumulate);                               \
+        block(rows, k, a, lda, b, ldb, c, ldc, accumulate);                                        \
     }
 BLOCK_FN(1)
 BLOCK_FN(2)

@@ -18,26 +18,53 @@ enum { LANES = 16, BLOCK = 6, VECTORS = 4 };
 /* ---- product ----------------------------------------------------------------------------------
  */
 
-/* `rows` and `vectors` are constants where this is called: the loops over them vanish. */
+/* `rows` and `vectors` are constants where this is called: the conditions vanish. Registers have
+   names since gcc 12 stores an array of them to memory at every step. */
+#define START(r)                                                                                   \
+    __m512 s##r##0 =                                                                               \
+        accumulate && rows > r ? _mm512_loadu_ps(c + r * ldc + 0 * LANES) : _mm512_setzero_ps();   \
+    __m512 s##r##1 = accumulate && rows > r && vectors > 1                                         \
+                         ? _mm512_loadu_ps(c + r * ldc + 1 * LANES)                                \
+                         : _mm512_setzero_ps();                                                    \
+    __m512 s##r##2 = accumulate && rows > r && vectors > 2                                         \
+                         ? _mm512_loadu_ps(c + r * ldc + 2 * LANES)                                \
+                         : _mm512_setzero_ps();                                                    \
+    __m512 s##r##3 = accumulate && rows > r && vectors > 3                                         \
+                         ? _mm512_loadu_ps(c + r * ldc + 3 * LANES)                                \
+                         : _mm512_setzero_ps();
+#define STEP(r)                                                                                    \
+    if (rows > r) {                                                                                \
+        __m512 x = _mm512_set1_ps(a[r * lda]);                                                     \
+        s##r##0 = _mm512_fmadd_ps(x, b0, s##r##0);                                                 \
+        if (vectors > 1)                                                                           \
+            s##r##1 = _mm512_fmadd_ps(x, b1, s##r##1);                                             \
+        if (vectors > 2)                                                                           \
+            s##r##2 = _mm512_fmadd_ps(x, b2, s##r##2);                                             \
+        if (vectors > 3)                                                                           \
+            s##r##3 = _mm512_fmadd_ps(x, b3, s##r##3);                                             \
+    }
+#define FINISH(r)                                                                                  \
+    if (rows > r)                                                                                  \
+        _mm512_storeu_ps(c + r * ldc + 0 * LANES, s##r##0);                                        \
+    if (rows > r && vectors > 1)                                                                   \
+        _mm512_storeu_ps(c + r * ldc + 1 * LANES, s##r##1);                                        \
+    if (rows > r && vectors > 2)                                                                   \
+        _mm512_storeu_ps(c + r * ldc + 2 * LANES, s##r##2);                                        \
+    if (rows > r && vectors > 3)                                                                   \
+        _mm512_storeu_ps(c + r * ldc + 3 * LANES, s##r##3);
+#define EACH_ROW(DO) DO(0) DO(1) DO(2) DO(3) DO(4) DO(5)
+
 INLINE void block(const size_t rows, const size_t vectors, size_t k, const float *a, size_t lda,
                   const float *b, size_t ldb, float *c, size_t ldc, bool accumulate) {
-    __m512 sum[BLOCK][VECTORS];
-    for (size_t r = 0; r < rows; r++)
-        for (size_t v = 0; v < vectors; v++)
-            sum[r][v] = accumulate ? _mm512_loadu_ps(c + r * ldc + v * LANES) : _mm512_setzero_ps();
-    for (size_t p = 0; p < k; p++, b += ldb) {
-        __m512 row[VECTORS];
-        for (size_t v = 0; v < vectors; v++)
-            row[v] = _mm512_loadu_ps(b + v * LANES);
-        for (size_t r = 0; r < rows; r++) {
-            __m512 x = _mm512_set1_ps(a[r * lda + p]);
-            for (size_t v = 0; v < vectors; v++)
-                sum[r][v] = _mm512_fmadd_ps(x, row[v], sum[r][v]);
-        }
+    EACH_ROW(START)
+    for (size_t p = 0; p < k; p++, a++, b += ldb) {
+        __m512 b0 = _mm512_loadu_ps(b + 0 * LANES);
+        __m512 b1 = vectors > 1 ? _mm512_loadu_ps(b + 1 * LANES) : _mm512_setzero_ps();
+        __m512 b2 = vectors > 2 ? _mm512_loadu_ps(b + 2 * LANES) : _mm512_setzero_ps();
+        __m512 b3 = vectors > 3 ? _mm512_loadu_ps(b + 3 * LANES) : _mm512_setzero_ps();
+        EACH_ROW(STEP)
     }
-    for (size_t r = 0; r < rows; r++)
-        for (size_t v = 0; v < vectors; v++)
-            _mm512_storeu_ps(c + r * ldc + v * LANES, sum[r][v]);
+    EACH_ROW(FINISH)
 }
 
 typedef void (*block_fn)(size_t k, const float *a, size_t lda, const float *b, size_t ldb, float *c,
