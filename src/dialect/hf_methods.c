@@ -46,8 +46,6 @@ static uint64_t whole(double value) {
 static uint64_t origin(rw_hf_read *read) {
     static const char key[] = "original_max_position_embeddings";
     uint64_t window = rw_hf_window(read->source);
-    if (read->rules->origin_is_window)
-        return window;
     uint64_t top = rw_json_u64_or(rw_json_get(read->source->language, key), 0);
     uint64_t own = whole(rw_json_number_or(rw_json_get(read->block, key), 0));
     if (top && own && top != own && read->rules->top_origin_wins)
@@ -259,7 +257,8 @@ static rw_status read_yarn(rw_hf_read *read) {
     rw_rope_spec *spec = read->spec;
     bool decided = false;
     spec->method = RW_ROPE_YARN;
-    spec->original_context = origin(read);
+    spec->original_context =
+        read->rules->origin_is_window ? rw_hf_window(read->source) : origin(read);
     note_origin_ignored(read);
     RW_TRY(read_yarn_factor(read));
     RW_TRY(read_beta(read, "beta_fast", 32, &spec->beta_fast));

@@ -199,12 +199,22 @@ static bool spellings_agree(const rw_json *scaling, const rw_json *parameters) {
     return true;
 }
 
+/* Theta that only the new block states is lost to the readers of the old one. */
+static bool thetas_agree(const rw_json *language, const rw_json *scaling,
+                         const rw_json *parameters) {
+    double inside = rw_json_number_or(rw_json_get(parameters, "rope_theta"), 0);
+    double level = rw_json_number_or(rw_json_get(language, "rope_theta"), 0);
+    double other = rw_json_number_or(rw_json_get(scaling, "rope_theta"), level);
+    return !inside || inside == other;
+}
+
 static void check_two_spellings(rw_source *source) {
     const rw_json *scaling = rw_hf_block(source->language, "rope_scaling");
     const rw_json *parameters = rw_hf_block(source->language, "rope_parameters");
     if (!scaling || !parameters)
         return;
-    bool agree = spellings_agree(scaling, parameters);
+    bool agree =
+        spellings_agree(scaling, parameters) && thetas_agree(source->language, scaling, parameters);
     rw_diagnose(&source->diagnostics, "dialect.two_spellings", agree ? RW_INFO : RW_ERROR, !agree,
                 rw_join_path(source, source->language_path, "rope_scaling"),
                 agree ? "rope_scaling and rope_parameters are both there and say the same"

@@ -25,7 +25,7 @@ static rw_status parse_targets(const char *names, rw_targets *out, rw_error *err
 }
 
 static rw_status check_each(const rw_source *source, bool named, rw_plan_result *plan,
-                            rw_error *err) {
+                            const char **obstacle, rw_error *err) {
     for (unsigned i = 0; i < RW_RUNTIME_COUNT; i++) {
         const char *why = NULL;
         const char *name = rw_runtime_name((rw_runtime)i);
@@ -36,6 +36,7 @@ static rw_status check_each(const rw_source *source, bool named, rw_plan_result 
             return rw_fail(err, RW_ERR_REFUSED, "plan.not_expressible", name,
                            "%s cannot be told this rotation: %s", name, why);
         plan->targets &= ~(1u << i);
+        *obstacle = why;
         rw_diagnose(&plan->diagnostics, "plan.target_left_out", RW_WARNING, true, name,
                     "%s cannot be told this rotation and is no target of this plan: %s", name, why);
     }
@@ -61,11 +62,11 @@ rw_status rw_plan_targets(const rw_source *source, const char *names, rw_plan_re
                           rw_error *err) {
     if (names)
         RW_TRY(parse_targets(names, &plan->targets, err));
-    RW_TRY(check_each(source, names != NULL, plan, err));
+    const char *obstacle = "none is named";
+    RW_TRY(check_each(source, names != NULL, plan, &obstacle, err));
     if (plan->targets)
         return check_together(source, plan, err);
     return rw_fail(err, RW_ERR_REFUSED, "plan.not_expressible", "--method",
-                   "none of the runtimes that read this checkpoint can be told the method %s; the "
-                   "plan of --method yarn or ntk can be",
-                   rw_rope_method_name(plan->method));
+                   "no runtime that reads this checkpoint can be told the method %s: %s",
+                   rw_rope_method_name(plan->method), obstacle);
 }
