@@ -235,13 +235,10 @@ static int32_t find_whole(tk_run *run, rw_str piece) {
     const rw_tokenizer *tokenizer = run->tokenizer;
     if (piece.size > tokenizer->longest)
         return -1;
-    run->spelled.size = 0;
-    for (size_t i = 0; i < piece.size; i++) {
-        char character[4];
-        uint32_t c = tokenizer->alphabet[(uint8_t)piece.data[i]];
-        rw_buf_append(&run->spelled, character, rw_utf8_encode(c, character));
-    }
-    return tk_find_model(tokenizer, (rw_str){run->spelled.data, run->spelled.size});
+    size_t size = 0;
+    for (size_t i = 0; i < piece.size; i++)
+        size += rw_utf8_encode(tokenizer->alphabet[(uint8_t)piece.data[i]], run->spelled + size);
+    return tk_find_model(tokenizer, (rw_str){run->spelled, size});
 }
 
 static rw_status encode_new(tk_run *run, rw_str piece) {

@@ -52,6 +52,7 @@ rw_status tk_begin(tk_builder *builder, rw_context *ctx, const char *where) {
     builder->tokenizer = tokenizer;
     builder->scratch.ctx = ctx;
     tokenizer->ctx = tokenizer->arena.ctx = ctx;
+    tokenizer->kind = TK_BYTE_LEVEL_BPE;
     tokenizer->bos = tokenizer->eos = tokenizer->bpe.unknown = -1;
     for (unsigned byte = 0; byte < 256; byte++)
         tokenizer->alphabet[byte] = tk_alphabet_char((uint8_t)byte);
@@ -209,8 +210,10 @@ rw_status tk_add_token(tk_builder *builder, uint64_t id, tk_added added) {
                        "the added token with the id %llu has %zu bytes; 1 to %d are supported",
                        (unsigned long long)id, added.content.size, TK_ADDED_LENGTH_MAX);
     int32_t known = tk_find(tokenizer, added.content);
-    tk_token *token = known >= 0 ? &tokenizer->tokens[known] : NULL;
-    if (!token || (uint64_t)known != id || token->added)
+    tk_token *token = NULL;
+    if (known >= 0 && (uint64_t)known == id && !tokenizer->tokens[known].added)
+        token = &tokenizer->tokens[known]; /* a token of the vocabulary */
+    else
         RW_TRY(claim(builder, id, added.content, &token));
     token->bytes = token->spelling;
     token->added = true;

@@ -21,7 +21,7 @@ enum {
     TK_ADDED_LENGTH_MAX = 4096 /* bytes of an added token: bounds the search  */
 };
 
-/* Tokenizer kinds. SentencePiece-style BPE will be the second. */
+/* How pieces become ids. SentencePiece-style BPE will be the second way. */
 typedef enum tk_kind { TK_BYTE_LEVEL_BPE } tk_kind;
 
 /* ---- tables --------------------------------------------------------------------------------- */
@@ -144,7 +144,7 @@ typedef struct tk_run {
     rw_error *err;
     int32_t *ids;
     size_t count, capacity;
-    rw_buf spelled; /* scratch */
+    char *spelled;  /* scratch for a piece in the byte alphabet, when whole pieces may be tokens */
     rw_arena arena; /* normalised text: pieces point into it until the call ends */
     tk_symbol *symbols;
     size_t symbol_capacity;

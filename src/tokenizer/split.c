@@ -123,6 +123,7 @@ static rw_status split_regex(tk_run *run, size_t stage, rw_str text) {
     size_t at = 0;
     while (at < text.size) {
         bool found = false;
+        RW_TRY(rw_check_cancel(run->ctx, run->err));
         RW_TRY(find(run, stage, text, at, &found));
         if (!found)
             break;

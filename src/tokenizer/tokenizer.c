@@ -50,23 +50,31 @@ static size_t seen_slots(size_t text_size) {
     return slots;
 }
 
-static rw_status run_begin(tk_run *run) {
+static rw_status create_matches(tk_run *run) {
     const rw_tokenizer *tokenizer = run->tokenizer;
-    size_t slots = seen_slots(run->text.size);
-    run->ctx = run->arena.ctx = run->spelled.ctx = tokenizer->ctx;
-    run->seen = rw_calloc(run->ctx, slots, sizeof *run->seen);
-    if (!run->seen)
-        return rw_fail_memory(run->err, tokenizer->where, slots * sizeof *run->seen);
-    run->seen_mask = slots - 1;
     for (size_t i = 0; i < tokenizer->stage_count; i++) {
-        if (!tokenizer->stages[i].code)
+        const pcre2_code *code = tokenizer->stages[i].code;
+        if (!code)
             continue;
-        run->match[i] =
-            pcre2_match_data_create_from_pattern(tokenizer->stages[i].code, tokenizer->pcre);
+        run->match[i] = pcre2_match_data_create_from_pattern(code, tokenizer->pcre);
         if (!run->match[i])
             return rw_fail_memory(run->err, tokenizer->where, 0);
     }
     return RW_OK;
+}
+
+static rw_status run_begin(tk_run *run) {
+    const rw_tokenizer *tokenizer = run->tokenizer;
+    size_t slots = seen_slots(run->text.size);
+    run->ctx = run->arena.ctx = tokenizer->ctx;
+    run->seen = rw_calloc(run->ctx, slots, sizeof *run->seen);
+    if (!run->seen)
+        return rw_fail_memory(run->err, tokenizer->where, slots * sizeof *run->seen);
+    run->seen_mask = slots - 1;
+    size_t spelled = 2 * tokenizer->longest + 4; /* the alphabet's characters take 1 or 2 bytes */
+    if (tokenizer->bpe.ignore_merges && !(run->spelled = rw_alloc(run->ctx, spelled)))
+        return rw_fail_memory(run->err, tokenizer->where, spelled);
+    return create_matches(run);
 }
 
 static void run_end(tk_run *run) {
@@ -75,7 +83,7 @@ static void run_end(tk_run *run) {
     rw_free(run->ctx, run->seen);
     rw_free(run->ctx, run->symbols);
     rw_free(run->ctx, run->heap);
-    rw_buf_free(&run->spelled);
+    rw_free(run->ctx, run->spelled);
     rw_arena_free(&run->arena);
 }
 
@@ -87,7 +95,7 @@ static rw_status encode_all(tk_run *run) {
     RW_TRY(encode_text(run, run->text));
     if (run->flags & RW_TOKENIZE_EOS)
         RW_TRY(tk_emit(run, tokenizer->suffix.ids, tokenizer->suffix.count));
-    return rw_buf_status(&run->spelled, run->err);
+    return RW_OK;
 }
 
 rw_status rw_tokenizer_encode(const rw_tokenizer *tokenizer, rw_str text, unsigned flags,
