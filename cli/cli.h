@@ -140,6 +140,12 @@ void cli_table_print(cli *c, cli_table *table); /* and frees it */
 /* The array D of diagnostics, as "warning  code  message" paragraphs; nothing when it is empty. */
 void cli_diagnostics(cli *c, const rw_json *diagnostics);
 
+/* Measurements (the members of a measure result; `before` may be NULL) and a verdict: measured.c.
+ */
+void cli_show_perplexity(cli *c, const rw_json *before, const rw_json *after);
+void cli_show_retrieval(cli *c, const rw_json *before, const rw_json *after);
+void cli_show_gate(cli *c, const rw_json *gate);
+
 /* Number text for people: 32768 -> "32768", 0.5 -> "0.5", null -> "-". Static buffers, eight calls
    deep. */
 const char *cli_number(const rw_json *node, const char *format /* for a double, "%.2f" */);

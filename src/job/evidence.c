@@ -41,7 +41,9 @@ static rw_status write_canary(rw_extending *job, rw_error *err) {
 
 rw_status rw_gather_evidence(rw_extending *job, rw_error *err) {
     RW_TRY(rw_model_load(job->ctx, job->patched, &job->patched_source.arch, &job->model, err));
+    rw_log(job->ctx, RW_INFO, "measuring before: the weights under their old rotation");
     RW_TRY(measure(job, &job->plan->before, false, &job->before, err));
+    rw_log(job->ctx, RW_INFO, "measuring after: the same weights as the patched files rotate them");
     RW_TRY(measure(job, job->rotation, true, &job->after, err));
     RW_TRY(rw_gate_judge(job->ctx, job->before, job->after, &job->gate, err));
     return write_canary(job, err);

@@ -17,9 +17,6 @@ static rw_status check_options(const rw_extend_options *options, rw_error *err) 
     if (!options->plan.context)
         return rw_fail(err, RW_ERR_USAGE, "extend.context", "--context",
                        "say how many tokens the window shall have");
-    if (!options->no_measure && !options->measure.data)
-        return rw_fail(err, RW_ERR_USAGE, "measure.data", "--data",
-                       "give --data FILE (JSONL with one document a line), or --no-measure");
     return RW_OK;
 }
 
@@ -55,6 +52,10 @@ static rw_status read_data(rw_extending *job, rw_error *err) {
         return rw_fail(err, RW_ERR_USAGE, "extend.no_weights", job->options->plan.path,
                        "a bare config.json has no weights to measure: give the directory, or "
                        "--no-measure");
+    if (!job->options->measure.data)
+        return rw_fail(err, RW_ERR_USAGE, "measure.data", "--data",
+                       "there is no text to measure on: give --data FILE (JSONL, one "
+                       "{\"text\": ...} a line), or --no-measure");
     uint64_t most = job->options->measure.documents;
     RW_TRY(rw_model_tokenizer(job->ctx, job->input, &job->source.arch, &job->tokenizer, err));
     return rw_corpus_read(job->ctx, job->options->measure.data, job->tokenizer,

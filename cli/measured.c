@@ -1,0 +1,158 @@
+/*
+ * measured.c - measurements and verdicts as tables: of one measurement, or of two side by side.
+ */
+#include <math.h>
+#include <string.h>
+
+#include "cli.h"
+
+static const rw_json *perplexity_at(const rw_json *measurement, double length) {
+    const rw_json *list = rw_json_get(measurement, "perplexity");
+    for (const rw_json *row = list ? list->first : NULL; row; row = row->next)
+        if (rw_json_number_or(rw_json_get(row, "length"), -1.0) == length)
+            return row;
+    return NULL;
+}
+
+static void interval_cells(cli_table *table, const rw_json *row) {
+    const rw_json *interval = rw_json_get(row, "ci95");
+    cli_table_cell(table, "%s", cli_number(rw_json_get(row, "ppl"), "%.2f"));
+    if (interval && interval->type == RW_JSON_ARRAY && interval->count == 2)
+        cli_table_cell(table, "%s .. %s", cli_number(interval->first, "%.2f"),
+                       cli_number(interval->first->next, "%.2f"));
+    else
+        cli_table_cell(table, "-");
+}
+
+void cli_show_perplexity(cli *c, const rw_json *before, const rw_json *after) {
+    static const char *const both[] = {"length", "before", "95 %", "after", "95 %"};
+    static const char *const one[] = {"length", "perplexity", "95 %", "documents", "tokens"};
+    const rw_json *list = rw_json_get(after, "perplexity");
+    cli_table table;
+    if (!list || list->count == 0)
+        return;
+    cli_heading(c, "Perplexity by length (%s)", cli_text(rw_json_get(after, "protocol"), "?"));
+    cli_table_begin(&table, before ? both : one, 5);
+    for (const rw_json *row = list->first; row; row = row->next) {
+        const rw_json *length = rw_json_get(row, "length");
+        cli_table_cell(&table, "%s", cli_number(length, "%.0f"));
+        if (before)
+            interval_cells(&table, perplexity_at(before, rw_json_number_or(length, -1.0)));
+        interval_cells(&table, row);
+        if (before)
+            continue;
+        cli_table_cell(&table, "%s", cli_number(rw_json_get(row, "documents"), "%.0f"));
+        cli_table_cell(&table, "%s", cli_number(rw_json_get(row, "tokens"), "%.0f"));
+    }
+    cli_table_print(c, &table);
+}
+
+/* Distinct values of `key` in the measurement's trials of `task`, in the order found. */
+static size_t distinct(const rw_json *list, rw_str task, const char *key, double *out,
+                       size_t most) {
+    size_t count = 0;
+    for (const rw_json *row = list->first; row; row = row->next) {
+        double value = rw_json_number_or(rw_json_get(row, key), NAN);
+        size_t i = 0;
+        while (i < count && out[i] != value)
+            i++;
+        if (rw_str_equal(rw_json_string_or(rw_json_get(row, "task"), ""), task) && i == count &&
+            count < most && isfinite(value))
+            out[count++] = value;
+    }
+    return count;
+}
+
+static void rate_cell(cli_table *table, const rw_json *measurement, rw_str task, double length,
+                      double depth) {
+    const rw_json *list = rw_json_get(measurement, "retrieval");
+    for (const rw_json *row = list ? list->first : NULL; row; row = row->next)
+        if (rw_str_equal(rw_json_string_or(rw_json_get(row, "task"), ""), task) &&
+            rw_json_number_or(rw_json_get(row, "length"), NAN) == length &&
+            rw_json_number_or(rw_json_get(row, "depth"), NAN) == depth) {
+            cli_table_cell(table, "%s/%s", cli_number(rw_json_get(row, "correct"), "%.0f"),
+                           cli_number(rw_json_get(row, "trials"), "%.0f"));
+            return;
+        }
+    cli_table_cell(table, "-");
+}
+
+/* One task: a row per length, before and after; a column per depth. */
+static void show_task(cli *c, const rw_json *before, const rw_json *after, rw_str task) {
+    enum { LENGTHS = 32, DEPTHS = CLI_TABLE_COLUMNS - 2 };
+    const rw_json *list = rw_json_get(after, "retrieval"), *sides[] = {before, after};
+    double lengths[LENGTHS], depths[DEPTHS];
+    size_t rows = distinct(list, task, "length", lengths, LENGTHS);
+    size_t columns = distinct(list, task, "depth", depths, DEPTHS);
+    char texts[DEPTHS][24];
+    const char *headings[CLI_TABLE_COLUMNS] = {"length", "depth"};
+    cli_table table;
+    for (size_t i = 0; i < columns; i++) {
+        snprintf(texts[i], sizeof texts[i], "%g %%", 100.0 * depths[i]);
+        headings[i + 2] = texts[i];
+    }
+    cli_heading(c, "Found again by length and depth (%.*s)", (int)task.size, task.data);
+    cli_table_begin(&table, headings, columns + 2);
+    for (size_t row = 0; row < 2 * rows; row++) {
+        if (!sides[row % 2])
+            continue;
+        cli_table_cell(&table, "%.0f", lengths[row / 2]);
+        cli_table_cell(&table, "%s", !before ? "" : row % 2 ? "after" : "before");
+        for (size_t i = 0; i < columns; i++)
+            rate_cell(&table, sides[row % 2], task, lengths[row / 2], depths[i]);
+    }
+    cli_table_print(c, &table);
+}
+
+static bool seen_before(const rw_json *list, const rw_json *node) {
+    rw_str task = rw_json_string_or(rw_json_get(node, "task"), "");
+    for (const rw_json *row = list->first; row != node; row = row->next)
+        if (rw_str_equal(rw_json_string_or(rw_json_get(row, "task"), ""), task))
+            return true;
+    return false;
+}
+
+void cli_show_retrieval(cli *c, const rw_json *before, const rw_json *after) {
+    const rw_json *list = rw_json_get(after, "retrieval");
+    for (const rw_json *row = list ? list->first : NULL; row; row = row->next)
+        if (!seen_before(list, row))
+            show_task(c, before, after, rw_json_string_or(rw_json_get(row, "task"), ""));
+}
+
+/* ---- the verdict ----------------------------------------------------------------------------- */
+
+static void show_dimension(cli *c, const rw_json *dimension) {
+    const char *status = cli_text(rw_json_get(dimension, "status"), "undefined");
+    cli_style style = strcmp(status, "pass") == 0   ? CLI_GOOD
+                      : strcmp(status, "fail") == 0 ? CLI_BAD
+                                                    : CLI_WARN;
+    rw_str reason = rw_json_string_or(rw_json_get(dimension, "reason"), "");
+    cli_print(c, "  %.*s ", (int)dimension->key.size, dimension->key.data);
+    cli_styled(c, style, "%-9s", status);
+    cli_print(c, " %s", cli_text(rw_json_get(dimension, "name"), ""));
+    if (!rw_json_is_null(rw_json_get(dimension, "value")))
+        cli_print(c, ": %s %s", cli_number(rw_json_get(dimension, "value"), "%.3g"),
+                  cli_text(rw_json_get(dimension, "unit"), ""));
+    cli_print(c, "\n");
+    cli_paragraph(c, 5, "%.*s", (int)reason.size, reason.data);
+}
+
+void cli_show_gate(cli *c, const rw_json *gate) {
+    const char *result = cli_text(rw_json_get(gate, "result"), "none");
+    const rw_json *dims = rw_json_get(gate, "dims");
+    bool pass = strcmp(result, "pass") == 0;
+    cli_heading(c, "Verdict");
+    if (rw_json_is_null(gate)) {
+        cli_print(c, "  Not measured, so there is none.\n");
+        return;
+    }
+    cli_print(c, "  ");
+    cli_styled(c, pass ? CLI_GOOD : CLI_BAD, "%s", pass ? "yes" : "no");
+    cli_print(c, " (%s", result);
+    if (!pass)
+        cli_print(c, "; weakest: %s", cli_text(rw_json_get(gate, "weakest"), "?"));
+    cli_print(c, ")\n");
+    for (const rw_json *dimension = dims ? dims->first : NULL; dimension;
+         dimension = dimension->next)
+        show_dimension(c, dimension);
+}
