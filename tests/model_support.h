@@ -7,6 +7,7 @@
 
 #include <math.h>
 
+#include "arch/memory.h"
 #include "model/model.h"
 #include "support.h"
 
