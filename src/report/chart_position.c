@@ -89,7 +89,7 @@ static void draw_chart(rw_buf *out, const rw_json *before, const rw_json *after,
     if (!(x.low < x.high) || !(y.low <= y.high))
         return;
     y.low *= 0.8;
-    y.high *= 1.4;
+    y.high *= 2.2; /* room for the label of the window */
     rw_svg_begin(out, WIDTH, HEIGHT,
                  "Line chart: perplexity by position in the text, before and after");
     if (native > x.low && native < x.high)

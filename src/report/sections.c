@@ -7,18 +7,31 @@
 
 /* ---- runtimes -------------------------------------------------------------------------------- */
 
-static void put_targets(rw_buf *out, const rw_json *targets) {
+/* Was this runtime's reader shown the patched files, and did it resolve the plan's rotation? */
+static bool is_proven(const rw_json *facts, rw_str runtime) {
+    const rw_json *readers = rw_json_path(facts, "proof.readers");
+    for (const rw_json *reader = readers ? readers->first : NULL; reader; reader = reader->next)
+        if (rw_str_equal(rw_json_string_or(rw_json_get(reader, "target"), ""), runtime))
+            return rw_json_bool_or(rw_json_get(reader, "equivalent"), false);
+    return false;
+}
+
+static void put_targets(rw_buf *out, const rw_json *facts, const rw_json *targets) {
     static const char *const headings[] = {"runtime", "reads this rotation", "note"};
     rw_html_table t;
     rw_table_begin(&t, out, headings, 3, 3);
     for (const rw_json *target = targets->first; target; target = target->next) {
-        bool yes = rw_json_bool_or(rw_json_get(target, "expressible"), false);
+        bool can = rw_json_bool_or(rw_json_get(target, "expressible"), false);
         rw_table_row(&t);
         rw_table_cell(&t);
         rw_html_element(out, "strong", NULL, target->key);
         rw_table_cell(&t);
-        rw_buf_text(out, yes ? "<span class=\"status good\">\xe2\x9c\x93 yes</span>"
-                             : "<span class=\"status bad\">\xe2\x9c\x97 no</span>");
+        if (is_proven(facts, target->key))
+            rw_buf_text(out, "<span class=\"status good\">\xe2\x9c\x93 proven</span>");
+        else if (can)
+            rw_buf_text(out, "<span class=\"status open\">? not asked for</span>");
+        else
+            rw_buf_text(out, "<span class=\"status bad\">\xe2\x9c\x97 no</span>");
         rw_table_cell(&t);
         rw_html_str(out, rw_json_string_or(rw_json_get(target, "why"), ""));
     }
@@ -26,7 +39,11 @@ static void put_targets(rw_buf *out, const rw_json *targets) {
 }
 
 static void put_commands(rw_buf *out, const rw_json *emit) {
-    for (const rw_json *command = emit ? emit->first : NULL; command; command = command->next) {
+    if (!emit || emit->type != RW_JSON_OBJECT || emit->count == 0)
+        return;
+    rw_buf_text(out, "<details><summary>The same rotation from the unpatched files: what to tell "
+                     "each runtime</summary>\n");
+    for (const rw_json *command = emit->first; command; command = command->next) {
         if (command->type != RW_JSON_STRING)
             continue;
         rw_html_element(out, "h3", NULL, command->key);
@@ -34,16 +51,17 @@ static void put_commands(rw_buf *out, const rw_json *emit) {
         rw_html_str(out, command->string);
         rw_buf_text(out, "</pre>\n");
     }
+    rw_buf_text(out, "</details>\n");
 }
 
 void rw_report_runtimes(rw_buf *out, const rw_json *facts) {
     const rw_json *targets = rw_json_path(facts, "plan.targets");
     if (!targets || targets->count == 0)
         return;
-    rw_buf_text(out, "<section>\n<h2>Runtimes</h2>\n<p>The patched files were opened again and "
-                     "resolved the way each target runtime does; what they rotate by is the "
-                     "plan's rotation.</p>\n");
-    put_targets(out, targets);
+    rw_buf_text(out, "<section>\n<h2>Runtimes</h2>\n<p>Proven: the patched files were opened "
+                     "again, resolved as this runtime does it, and gave the plan's rotation.</p>"
+                     "\n");
+    put_targets(out, facts, targets);
     put_commands(out, rw_json_path(facts, "plan.emit"));
     rw_buf_text(out, "</section>\n");
 }
