@@ -144,6 +144,18 @@ typedef struct rw_generate_options {
 RW_API rw_status rw_generate(rw_context *ctx, const rw_generate_options *options, char **json,
                              rw_error *err);
 
+/* ---- keygen ---------------------------------------------------------------------------------- */
+
+typedef struct rw_keygen_options {
+    size_t struct_size;
+    const char *output; /* of the private key (mode 0600); the public one goes to output.pub */
+} rw_keygen_options;
+
+/* Makes an Ed25519 key pair in PEM, for signing receipts. Existing files are refused
+   (output.exists); on failure neither file is there. */
+RW_API rw_status rw_keygen(rw_context *ctx, const rw_keygen_options *options, char **json,
+                           rw_error *err);
+
 #ifdef __cplusplus
 }
 #endif
