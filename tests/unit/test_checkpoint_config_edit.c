@@ -4,6 +4,7 @@
  */
 #include <json-c/json.h>
 
+#include "checkpoint/config_edit.h"
 #include "checkpoint_support.h"
 
 static rw_context *ctx;
@@ -157,6 +158,52 @@ static void several_edits_see_each_other(void **state) {
     assert_ok(rw_config_edit_finish(edit, &out, &err));
     assert_string_equal(out.data, after);
     rw_buf_free(&out);
+}
+
+/* ---- the verification by itself -------------------------------------------------------------- */
+
+static rw_config_doc parse(rw_arena *arena, const char *text) {
+    rw_config_doc doc = {rw_str_of(text), NULL};
+    assert_ok(rw_json_parse(arena, doc.text, "text", &doc.root, &err));
+    return doc;
+}
+
+/* One wish for a key of "o": `value` or, when that is NULL, its removal. */
+static void only_what_was_wished_passes(void **state) {
+    (void)state;
+    static const struct {
+        const char *value, *after;
+        bool granted;
+        const char *key; /* instead of "x" */
+    } checks[] = {
+        {"2", "{\"a\":1.0,\"o\":{\"x\":2},\"z\":[1]}", true},
+        {"2", "{ \"a\" :1.0, \"o\":{\"x\": 2},\"z\":[1]}", true},
+        {"2", "{\"a\":1.0,\"o\":{\"x\":1},\"z\":[1]}", false},
+        {"2", "{\"a\":1.0,\"o\":{\"x\":2.0},\"z\":[1]}", false},
+        {"2", "{\"a\":1,\"o\":{\"x\":2},\"z\":[1]}", false},
+        {"2", "{\"a\":1.0,\"o\":{\"x\":2},\"z\":[1,2]}", false},
+        {"2", "{\"a\":1.0,\"o\":{\"x\":2}}", false},
+        {"2", "{\"a\":1.0,\"o\":{},\"z\":[1]}", false},
+        {"2", "{\"a\":1.0,\"o\":{\"x\":2,\"y\":3},\"z\":[1]}", false},
+        {"2", "{\"o\":{\"x\":2},\"a\":1.0,\"z\":[1]}", false},
+        {NULL, "{\"a\":1.0,\"o\":{},\"z\":[1]}", true},
+        {NULL, "{\"a\":1.0,\"o\":{\"x\":1},\"z\":[1]}", false},
+        {NULL, "{\"a\":1.0,\"z\":[1]}", false},
+        {"2", "{\"a\":1.0,\"o\":{\"x\":1,\"n\":2},\"z\":[1]}", true, "n"},
+        {"2", "{\"a\":1.0,\"o\":{\"x\":1},\"z\":[1]}", false, "n"},
+    };
+    for (size_t i = 0; i < sizeof checks / sizeof *checks; i++) {
+        rw_arena arena = {.ctx = ctx};
+        rw_str path[2] = {rw_str_of("o"), rw_str_of(checks[i].key ? checks[i].key : "x")};
+        rw_config_wish wish = {path, 2, {{NULL, 0}, NULL}};
+        rw_config_doc before = parse(&arena, "{\"a\":1.0,\"o\":{\"x\":1},\"z\":[1]}");
+        rw_config_doc after = parse(&arena, checks[i].after);
+        if (checks[i].value)
+            wish.value = parse(&arena, checks[i].value);
+        if (rw_config_granted(&before, &after, &wish, 1) != checks[i].granted)
+            fail_msg("%s for %s", checks[i].after, checks[i].value ? checks[i].value : "removal");
+        rw_arena_free(&arena);
+    }
 }
 
 /* ---- random documents ------------------------------------------------------------------------ */
@@ -328,6 +375,7 @@ int main(void) {
         cmocka_unit_test(edits_are_exact),
         cmocka_unit_test(bad_edits_are_refused),
         cmocka_unit_test(several_edits_see_each_other),
+        cmocka_unit_test(only_what_was_wished_passes),
         cmocka_unit_test(json_c_agrees),
         cmocka_unit_test(there_and_back),
     };

@@ -181,6 +181,24 @@ static void each_kind_of_damage_is_named(void **state) {
     }
 }
 
+/* 2^61 elements of 8 bytes are 0 bytes in 64 bits. */
+static void counts_that_wrap_are_refused(void **state) {
+    (void)state;
+    memset(&sample, 0, sizeof sample);
+    put_bytes(&sample, "GGUF\3\0\0\0\0\0\0\0\0\0\0\0\1\0\0\0\0\0\0\0", 24);
+    put_key(&sample, "a", RW_GGUF_ARRAY);
+    put_number(&sample, "element type", RW_GGUF_U64, 4);
+    put_number(&sample, "array count", (uint64_t)1 << 61, 8);
+    assert_refused("gguf.truncated");
+}
+
+static void a_nul_in_a_name_is_refused(void **state) {
+    (void)state;
+    make_gguf(&sample);
+    sample.data[find_field("key length", 0)->at + 9] = 0;
+    assert_refused("gguf.name");
+}
+
 static void twins_are_refused(void **state) {
     (void)state;
     make_gguf(&sample);
@@ -335,6 +353,8 @@ int main(void) {
         cmocka_unit_test(tensors_are_read),
         cmocka_unit_test(version_2_is_read_and_others_named),
         cmocka_unit_test(each_kind_of_damage_is_named),
+        cmocka_unit_test(counts_that_wrap_are_refused),
+        cmocka_unit_test(a_nul_in_a_name_is_refused),
         cmocka_unit_test(twins_are_refused),
         cmocka_unit_test(unknown_types_keep_their_bytes),
         cmocka_unit_test(every_cut_is_refused),
