@@ -105,7 +105,10 @@ def main():
     print(f"tokenizers {tokenizers.__version__}, Python's Unicode {unicodedata.unidata_version}: "
           f"{len(parts) - len(differ)} of {len(parts)} parts equal")
     if args.code_points and differ:
-        print("code points that differ:", len(differ), ranges([points[i] for i, _, _ in differ]))
+        different = [points[i] for i, _, _ in differ]
+        assigned = [c for c in different if unicodedata.category(chr(c)) != "Cn"]
+        print("code points that differ:", len(different), ranges(different))
+        print("of these assigned in Python's Unicode:", len(assigned), ranges(assigned))
     show(parts, differ)
     return 1 if differ else 0
 

@@ -22,7 +22,9 @@ HAND = [
     "", " ", "a", "\n", "Hello, World! It's 2024; I'LL say: 'don't' 1234567 times.",
     "  leading and trailing  ", "tabs\tand\r\nline ends\r\n\r\n  \n x", "x" * 300, " " * 70 + "y",
     "e\u0301e\u0316\u0301 \u1e9b\u0323 \u212b \u0958 \uac01\u1100\u1161\u11a8 \U0001d15e \u0344",
-    "x\u0301\u0897\u0316 \u0898\u0345\u0301 \U00011935\U00011930 \U00011938",
+    "x\u0301\u0897\u0316 \u0898\u0345\u0301 \U00011935\U00011930 \U00011938 "
+    "y\u0898\u0316",
+    " \u180e\u180e!" * 40,
     "\u0928\u092e\u0938\u094d\u0924\u0947 \u05e9\u05b8\u05c1\u05dc\u05d5\u05b9\u05dd "
     "\u0645\u0631\u062d\u0628\u0627 \u4f60\u597d\uff0c\u4e16\u754c\u3002 \ud55c\uad6d\uc5b4",
     "\x85 \xa0 \u1680 \u180e \u2003 \u200b \u2028 \u3000 \ufeff|\x85a\xa0b\u180ec\u3000d\x1ce",

@@ -140,7 +140,7 @@ int32_t tk_find_model(const rw_tokenizer *tokenizer, rw_str spelling) {
 }
 
 /* Takes `id` for a token with this spelling, which is new. */
-static rw_status claim(tk_builder *builder, uint64_t id, rw_str spelling, tk_token **out) {
+static rw_status claim(tk_builder *builder, uint64_t id, rw_str spelling) {
     rw_tokenizer *tokenizer = builder->tokenizer;
     rw_error *err = builder->err;
     int32_t *slot = spelling_slot(tokenizer, spelling);
@@ -167,14 +167,13 @@ static rw_status claim(tk_builder *builder, uint64_t id, rw_str spelling, tk_tok
     token->bytes = token->spelling;
     *slot = (int32_t)id;
     tokenizer->count++;
-    *out = token;
     return RW_OK;
 }
 
 rw_status tk_set_token(tk_builder *builder, uint64_t id, rw_str spelling) {
     rw_tokenizer *tokenizer = builder->tokenizer;
-    tk_token *token = NULL;
-    RW_TRY(claim(builder, id, spelling, &token));
+    RW_TRY(claim(builder, id, spelling));
+    tk_token *token = &tokenizer->tokens[id];
     token->model = true;
     char *bytes = rw_arena_alloc(&tokenizer->arena, spelling.size + 1);
     if (!bytes)
@@ -210,11 +209,10 @@ rw_status tk_add_token(tk_builder *builder, uint64_t id, tk_added added) {
                        "the added token with the id %llu has %zu bytes; 1 to %d are supported",
                        (unsigned long long)id, added.content.size, TK_ADDED_LENGTH_MAX);
     int32_t known = tk_find(tokenizer, added.content);
-    tk_token *token = NULL;
-    if (known >= 0 && (uint64_t)known == id && !tokenizer->tokens[known].added)
-        token = &tokenizer->tokens[known]; /* a token of the vocabulary */
-    else
-        RW_TRY(claim(builder, id, added.content, &token));
+    bool in_vocabulary = known >= 0 && (uint64_t)known == id && !tokenizer->tokens[known].added;
+    if (!in_vocabulary)
+        RW_TRY(claim(builder, id, added.content));
+    tk_token *token = &tokenizer->tokens[id];
     token->bytes = token->spelling;
     token->added = true;
     token->special = added.special;

@@ -229,6 +229,18 @@ static void missing_bytes_are_an_error_unless_dropped(void **state) {
     rw_context_free(ctx);
 }
 
+static void whole_pieces_may_be_tokens_without_merges(void **state) {
+    (void)state;
+    rw_context *ctx = test_context();
+    rw_tokenizer *tokenizer = load_json(
+        ctx,
+        rw_str_of(WITH_MODEL("\"type\":\"BPE\"," VOCAB ",\"merges\":[],\"ignore_merges\":true")),
+        NULL);
+    assert_encodes(tokenizer, ctx, "ab aab", 0, "2 3 0 0 1");
+    rw_tokenizer_free(tokenizer);
+    rw_context_free(ctx);
+}
+
 static void a_prefix_space_is_put_where_asked(void **state) {
     (void)state;
     rw_context *ctx = test_context();
@@ -329,6 +341,7 @@ int main(void) {
                                        cmocka_unit_test(bos_comes_where_the_files_say),
                                        cmocka_unit_test(special_tokens_are_text_unless_asked_for),
                                        cmocka_unit_test(missing_bytes_are_an_error_unless_dropped),
+                                       cmocka_unit_test(whole_pieces_may_be_tokens_without_merges),
                                        cmocka_unit_test(a_prefix_space_is_put_where_asked),
                                        cmocka_unit_test(a_vocabulary_makes_a_tokenizer),
                                        cmocka_unit_test(bad_vocabularies_are_refused)};
