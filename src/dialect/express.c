@@ -61,6 +61,10 @@ static const char *hf_advice(rw_runtime runtime, const rw_source *source,
                              const rw_rope_spec *spec) {
     bool parameters = rw_hf_block(source->language, "rope_parameters") != NULL;
     bool early = runtime == RW_TRANSFORMERS4_EARLY;
+    if (rw_model_type_of(source)->dual == RW_DUAL_FULL_ONLY && !parameters &&
+        (spec->method == RW_ROPE_NTK || spec->method == RW_ROPE_BASE))
+        return "this config has one theta for sliding layers too, which must keep theirs: use "
+               "--method yarn, or a config spelled with rope_parameters per layer type";
     if (parameters && (early || runtime == RW_TRANSFORMERS4))
         return "it does not read rope_parameters, which is what this config has: use transformers "
                "5, or a config spelled with rope_scaling";
