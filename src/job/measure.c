@@ -1,6 +1,8 @@
 /*
  * measure.c - `ropewalk measure`: a checkpoint, perhaps under another scaling, measured.
  */
+#include <string.h>
+
 #include "measure/measure.h"
 #include "plan/plan.h"
 #include "ropewalk/job.h"
@@ -41,9 +43,9 @@ static uint64_t target_context(const measuring *m) {
     return max_u64(windows->native, windows->advertised);
 }
 
+/* No method is the checkpoint as it is (plan.h). */
 static bool is_scaled(const rw_scaling_options *scaling) {
-    return scaling->method || scaling->factor > 0 || scaling->rope_theta > 0 ||
-           scaling->pair_factor_count || scaling->long_factor_count;
+    return scaling->method && strcmp(scaling->method, "none") != 0;
 }
 
 static rw_status check_options(const rw_measure_options *options, rw_error *err) {

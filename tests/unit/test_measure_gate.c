@@ -1,0 +1,348 @@
+/*
+ * The gate on made-up scores: a table of what each score does to the verdict, and every way of
+ * leaving something out.
+ */
+#include <math.h>
+
+#include "measure/gate.h"
+#include "support.h"
+
+enum { NATIVE = 512, TARGET = 2048, LENGTHS = 4, DEPTHS = 5, CELLS = LENGTHS * DEPTHS };
+
+/* Scores that pass in every dimension; tests spoil a copy. */
+typedef struct made_scores {
+    rw_scores scores;
+    rw_gain_score gains[2];
+    rw_cell_score before[CELLS], after[CELLS];
+} made_scores;
+
+static const uint64_t lengths[LENGTHS] = {256, 512, 1024, 2048};
+
+static rw_estimate estimate(double value, double low, double high, uint64_t n) {
+    return (rw_estimate){.value = value, .ci = {true, low, high}, .n = n};
+}
+
+static void make_cells(rw_cell_score *cells, uint64_t right_up_to) {
+    for (size_t i = 0; i < CELLS; i++) {
+        uint64_t length = lengths[i / DEPTHS];
+        cells[i] = (rw_cell_score){.task = "passkey:classic",
+                                   .length = length,
+                                   .depth = 0.25 * (double)(i % DEPTHS),
+                                   .trials = 20,
+                                   .correct = length <= right_up_to ? 20 : 0};
+    }
+}
+
+static void make_good(made_scores *m) {
+    *m = (made_scores){0};
+    m->gains[0] = (rw_gain_score){1024, estimate(0.05, 0.03, 0.07, 12)};
+    m->gains[1] = (rw_gain_score){2048, estimate(0.06, 0.04, 0.08, 12)};
+    make_cells(m->before, NATIVE);
+    make_cells(m->after, TARGET);
+    m->scores = (rw_scores){.native = NATIVE,
+                            .context = TARGET,
+                            .effect = {.value = 3, .n = 10000},
+                            .short_cost = estimate(0.01, 0.005, 0.015, 12),
+                            .short_length = NATIVE,
+                            .gains = m->gains,
+                            .gain_count = 2,
+                            .excess = {.value = 0.02, .n = 12},
+                            .bucket_length = TARGET,
+                            .before = m->before,
+                            .before_count = CELLS,
+                            .after = m->after,
+                            .after_count = CELLS,
+                            .decode = {.value = 1e-5, .n = 32}};
+}
+
+static rw_judgement judged(const made_scores *m) {
+    rw_judgement out;
+    rw_gate_decide(&m->scores, &rw_default_thresholds, &out);
+    return out;
+}
+
+static void check(const made_scores *m, const char *what, rw_dimension dimension,
+                  rw_verdict expected, rw_verdict overall) {
+    static rw_judgement j;
+    j = judged(m);
+    if (j.dims[dimension].verdict != expected || j.verdict != overall)
+        fail_msg("%s: D%d is %s (%s), the whole is %s", what, (int)dimension,
+                 rw_verdict_name(j.dims[dimension].verdict), j.dims[dimension].reason,
+                 rw_verdict_name(j.verdict));
+    if (expected != RW_VERDICT_PASS) {
+        assert_true(j.dims[dimension].reason[0] != '\0');
+        if (j.dims[dimension].required && j.weakest != dimension)
+            fail_msg("%s: the weakest is D%d", what, (int)j.weakest);
+    }
+}
+
+static void test_good(void **state) {
+    (void)state;
+    made_scores m;
+    make_good(&m);
+    check(&m, "good", RW_D0_EFFECT, RW_VERDICT_PASS, RW_VERDICT_PASS);
+    rw_judgement j = judged(&m);
+    assert_false(j.provisional);
+    assert_true(j.uses_context);
+    assert_int_equal(j.task_count, 1);
+    assert_int_equal(j.tasks[0].effective_length, TARGET);
+}
+
+/* ---- one score spoiled at a time ------------------------------------------------------------- */
+
+typedef void (*spoil_fn)(made_scores *m);
+
+typedef struct gate_row {
+    const char *what;
+    spoil_fn spoil;
+    rw_dimension dimension;
+    rw_verdict expected, overall;
+} gate_row;
+
+#define SPOIL(name, statement)                                                                     \
+    static void name(made_scores *m) {                                                             \
+        statement;                                                                                 \
+    }
+
+SPOIL(no_effect, m->scores.effect.value = 0)
+SPOIL(effect_nan, m->scores.effect.value = NAN)
+SPOIL(effect_unmeasured, m->scores.effect.n = 0)
+SPOIL(short_dear, m->scores.short_cost = estimate(0.17, 0.15, 0.19, 12))
+SPOIL(short_bound, m->scores.short_cost = estimate(0.02, 0.01, 0.0301, 12))
+SPOIL(short_edge, m->scores.short_cost = estimate(0.02, 0.01, 0.03, 12))
+SPOIL(short_nan, m->scores.short_cost = estimate(NAN, NAN, NAN, 12))
+SPOIL(short_few, m->scores.short_cost = estimate(0.01, 0.005, 0.015, 7))
+SPOIL(short_unmeasured, m->scores.short_cost = ((rw_estimate){.value = NAN}))
+SPOIL(gain_lost, m->gains[1].gain = estimate(-0.2, -0.3, -0.1, 12))
+SPOIL(gain_bound, m->gains[1].gain = estimate(0.01, -0.011, 0.02, 12))
+SPOIL(gain_harmless, m->gains[1].gain = estimate(0.01, -0.009, 0.02, 12))
+SPOIL(gain_between_lost, m->gains[0].gain = estimate(-0.2, -0.3, -0.1, 12))
+SPOIL(gain_nan, m->gains[1].gain = estimate(NAN, NAN, NAN, 12))
+SPOIL(gain_few, m->gains[1].gain.n = 7)
+SPOIL(gain_no_target, m->scores.gain_count = 1)
+SPOIL(gain_no_between, (m->scores.gains = m->gains + 1, m->scores.gain_count = 1))
+SPOIL(gain_none, m->scores.gain_count = 0)
+SPOIL(bucket_bad, m->scores.excess.value = 0.11)
+SPOIL(bucket_nan, m->scores.excess.value = NAN)
+SPOIL(bucket_short, m->scores.bucket_length = 1024)
+SPOIL(bucket_none, m->scores.excess.n = 0)
+SPOIL(native_unknown, m->scores.native = 0)
+SPOIL(lost_in_the_middle, m->after[CELLS - 3].correct = 15)
+SPOIL(lost_everywhere, make_cells(m->after, NATIVE))
+SPOIL(lost_inside, m->after[2].correct = 0)
+SPOIL(cannot_at_all, make_cells(m->before, 0))
+SPOIL(not_measured_before, m->scores.before_count = 0)
+SPOIL(not_measured_inside,
+      (m->scores.before = m->before + 2 * DEPTHS, m->scores.before_count = 2 * DEPTHS))
+SPOIL(not_measured_after, m->scores.after_count = 0)
+SPOIL(target_left_out, m->scores.after_count = CELLS - DEPTHS)
+SPOIL(last_depth_left_out, m->scores.after_count = CELLS - 1)
+SPOIL(trials_few, m->after[CELLS - 1].trials = m->after[CELLS - 1].correct = 7)
+SPOIL(trials_none, m->after[CELLS - 1].trials = m->after[CELLS - 1].correct = 0)
+SPOIL(decode_differs, m->scores.decode.value = 2e-3)
+SPOIL(decode_nan, m->scores.decode.value = NAN)
+SPOIL(decode_unmeasured, m->scores.decode.n = 0)
+SPOIL(decode_dynamic, (m->scores.decode.value = 1, m->scores.depends_on_length = true))
+SPOIL(pack_too_few,
+      (m->scores.pack_given = true, m->scores.pack_items = 19, m->scores.pack_correct = 19))
+SPOIL(pack_empty, m->scores.pack_given = true)
+SPOIL(pack_good,
+      (m->scores.pack_given = true, m->scores.pack_items = 50, m->scores.pack_correct = 46))
+SPOIL(pack_bad,
+      (m->scores.pack_given = true, m->scores.pack_items = 50, m->scores.pack_correct = 45))
+
+/* The middle depths are not measured, the trials spent on the ends. */
+static void middle_left_out(made_scores *m) {
+    for (size_t i = CELLS - DEPTHS; i < CELLS; i++)
+        m->after[i].depth = i < CELLS - 2 ? 0.1 * (double)(i - (CELLS - DEPTHS)) : 1;
+}
+
+static void early_depths_left_out(made_scores *m) {
+    for (size_t i = CELLS - DEPTHS; i < CELLS; i++)
+        m->after[i].depth = 0.5 + 0.125 * (double)(i - (CELLS - DEPTHS));
+}
+
+#define FAIL RW_VERDICT_FAIL
+#define PASS RW_VERDICT_PASS
+#define OPEN RW_VERDICT_UNDEFINED
+#define ROW(spoil) #spoil, spoil
+
+static void test_table(void **state) {
+    (void)state;
+    static const gate_row rows[] = {
+        {ROW(no_effect), RW_D0_EFFECT, FAIL, FAIL},
+        {ROW(effect_nan), RW_D0_EFFECT, FAIL, FAIL},
+        {ROW(effect_unmeasured), RW_D0_EFFECT, OPEN, OPEN},
+        {ROW(short_dear), RW_D1_SHORT_COST, FAIL, FAIL},
+        {ROW(short_bound), RW_D1_SHORT_COST, FAIL, FAIL},
+        {ROW(short_edge), RW_D1_SHORT_COST, PASS, PASS},
+        {ROW(short_nan), RW_D1_SHORT_COST, FAIL, FAIL},
+        {ROW(short_few), RW_D1_SHORT_COST, OPEN, OPEN},
+        {ROW(short_unmeasured), RW_D1_SHORT_COST, OPEN, OPEN},
+        {ROW(gain_lost), RW_D2_LONG_PERPLEXITY, FAIL, FAIL},
+        {ROW(gain_bound), RW_D2_LONG_PERPLEXITY, FAIL, FAIL},
+        {ROW(gain_harmless), RW_D2_LONG_PERPLEXITY, PASS, PASS},
+        {ROW(gain_between_lost), RW_D2_LONG_PERPLEXITY, FAIL, FAIL},
+        {ROW(gain_nan), RW_D2_LONG_PERPLEXITY, FAIL, FAIL},
+        {ROW(gain_few), RW_D2_LONG_PERPLEXITY, OPEN, OPEN},
+        {ROW(gain_no_target), RW_D2_LONG_PERPLEXITY, OPEN, OPEN},
+        {ROW(gain_no_between), RW_D2_LONG_PERPLEXITY, OPEN, OPEN},
+        {ROW(gain_none), RW_D2_LONG_PERPLEXITY, OPEN, OPEN},
+        {ROW(bucket_bad), RW_D2_LONG_PERPLEXITY, FAIL, FAIL},
+        {ROW(bucket_nan), RW_D2_LONG_PERPLEXITY, FAIL, FAIL},
+        {ROW(bucket_short), RW_D2_LONG_PERPLEXITY, OPEN, OPEN},
+        {ROW(bucket_none), RW_D2_LONG_PERPLEXITY, OPEN, OPEN},
+        {ROW(lost_in_the_middle), RW_D3_RETRIEVAL, FAIL, FAIL},
+        {ROW(lost_everywhere), RW_D3_RETRIEVAL, FAIL, FAIL},
+        {ROW(lost_inside), RW_D3_RETRIEVAL, FAIL, FAIL},
+        {ROW(cannot_at_all), RW_D3_RETRIEVAL, OPEN, OPEN},
+        {ROW(not_measured_before), RW_D3_RETRIEVAL, OPEN, OPEN},
+        {ROW(not_measured_inside), RW_D3_RETRIEVAL, OPEN, OPEN},
+        {ROW(not_measured_after), RW_D3_RETRIEVAL, OPEN, OPEN},
+        {ROW(target_left_out), RW_D3_RETRIEVAL, OPEN, OPEN},
+        {ROW(last_depth_left_out), RW_D3_RETRIEVAL, OPEN, OPEN},
+        {ROW(middle_left_out), RW_D3_RETRIEVAL, OPEN, OPEN},
+        {ROW(early_depths_left_out), RW_D3_RETRIEVAL, OPEN, OPEN},
+        {ROW(trials_few), RW_D3_RETRIEVAL, OPEN, OPEN},
+        {ROW(trials_none), RW_D3_RETRIEVAL, OPEN, OPEN},
+        {ROW(decode_differs), RW_D5_DECODE, FAIL, FAIL},
+        {ROW(decode_nan), RW_D5_DECODE, FAIL, FAIL},
+        {ROW(decode_unmeasured), RW_D5_DECODE, OPEN, OPEN},
+        {ROW(decode_dynamic), RW_D5_DECODE, PASS, PASS},
+        {ROW(pack_too_few), RW_D4_PACK, OPEN, OPEN},
+        {ROW(pack_empty), RW_D4_PACK, OPEN, OPEN},
+        {ROW(pack_good), RW_D4_PACK, PASS, PASS},
+        {ROW(pack_bad), RW_D4_PACK, FAIL, FAIL},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        made_scores m;
+        make_good(&m);
+        rows[i].spoil(&m);
+        check(&m, rows[i].what, rows[i].dimension, rows[i].expected, rows[i].overall);
+    }
+}
+
+static void test_unknown_native_window(void **state) {
+    (void)state;
+    made_scores m;
+    make_good(&m);
+    native_unknown(&m);
+    assert_int_equal(judged(&m).verdict, RW_VERDICT_UNDEFINED);
+}
+
+/* ---- more than one ----------------------------------------------------------------------------
+ */
+
+static void test_nothing_measured(void **state) {
+    (void)state;
+    made_scores m = {0};
+    m.scores = (rw_scores){.native = NATIVE, .context = TARGET};
+    m.scores.short_cost.value = m.scores.excess.value = m.scores.decode.value = NAN;
+    rw_judgement j = judged(&m);
+    assert_int_equal(j.verdict, RW_VERDICT_UNDEFINED);
+    for (int d = 0; d < RW_DIMENSION_COUNT; d++)
+        assert_int_equal(j.dims[d].verdict, RW_VERDICT_UNDEFINED);
+    assert_false(j.uses_context);
+}
+
+/* A failure is not hidden by what is missing, nor the other way round. */
+static void test_failure_beats_undefined(void **state) {
+    (void)state;
+    made_scores m;
+    make_good(&m);
+    short_dear(&m);
+    cannot_at_all(&m);
+    rw_judgement j = judged(&m);
+    assert_int_equal(j.verdict, RW_VERDICT_FAIL);
+    assert_int_equal(j.weakest, RW_D1_SHORT_COST);
+    assert_int_equal(j.dims[RW_D3_RETRIEVAL].verdict, RW_VERDICT_UNDEFINED);
+}
+
+/* A gain that is seen to be lost stands, although the target was not reached. */
+static void test_lost_gain_needs_no_target(void **state) {
+    (void)state;
+    made_scores m;
+    make_good(&m);
+    gain_between_lost(&m);
+    gain_no_target(&m);
+    check(&m, "lost", RW_D2_LONG_PERPLEXITY, RW_VERDICT_FAIL, RW_VERDICT_FAIL);
+}
+
+static void test_weakest_is_the_worst_failure(void **state) {
+    (void)state;
+    made_scores m;
+    make_good(&m);
+    m.scores.short_cost = estimate(0.03, 0.02, 0.033, 12);
+    lost_everywhere(&m);
+    assert_int_equal(judged(&m).weakest, RW_D3_RETRIEVAL);
+    short_dear(&m);
+    m.scores.short_cost.ci.high = 0.3;
+    assert_int_equal(judged(&m).weakest, RW_D1_SHORT_COST);
+}
+
+static void test_few_trials_are_provisional(void **state) {
+    (void)state;
+    made_scores m;
+    make_good(&m);
+    for (size_t i = 0; i < CELLS; i++)
+        m.after[i].trials = m.after[i].correct = 8;
+    rw_judgement j = judged(&m);
+    assert_int_equal(j.verdict, RW_VERDICT_PASS);
+    assert_true(j.provisional);
+    make_good(&m);
+    m.scores.pack_given = true;
+    m.scores.pack_items = m.scores.pack_correct = 20;
+    assert_true(judged(&m).provisional);
+}
+
+static void test_effective_length(void **state) {
+    (void)state;
+    made_scores m;
+    make_good(&m);
+    make_cells(m.after, 1024);
+    rw_judgement j = judged(&m);
+    assert_int_equal(j.tasks[0].effective_length, 1024);
+    assert_int_equal(j.tasks[0].verdict, RW_VERDICT_FAIL);
+}
+
+/* A task beyond the model is left aside when another one can be judged, and only then. */
+static void test_second_task(void **state) {
+    (void)state;
+    made_scores m;
+    make_good(&m);
+    rw_cell_score before[2 * CELLS], after[2 * CELLS];
+    memcpy(before, m.before, sizeof m.before);
+    memcpy(after, m.after, sizeof m.after);
+    make_cells(before + CELLS, 0);
+    make_cells(after + CELLS, 0);
+    for (size_t i = CELLS; i < 2 * CELLS; i++)
+        before[i].task = after[i].task = "repeat:bare";
+    m.scores.before = before;
+    m.scores.after = after;
+    m.scores.before_count = m.scores.after_count = 2 * CELLS;
+    rw_judgement j = judged(&m);
+    assert_int_equal(j.verdict, RW_VERDICT_PASS);
+    assert_int_equal(j.task_count, 2);
+    assert_true(j.tasks[1].cannot);
+    for (size_t i = CELLS; i < 2 * CELLS; i++)
+        before[i].correct = before[i].length <= NATIVE ? before[i].trials : 0;
+    j = judged(&m);
+    assert_int_equal(j.tasks[1].verdict, RW_VERDICT_FAIL);
+    assert_int_equal(j.verdict, RW_VERDICT_FAIL);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_good),
+        cmocka_unit_test(test_table),
+        cmocka_unit_test(test_unknown_native_window),
+        cmocka_unit_test(test_nothing_measured),
+        cmocka_unit_test(test_failure_beats_undefined),
+        cmocka_unit_test(test_lost_gain_needs_no_target),
+        cmocka_unit_test(test_weakest_is_the_worst_failure),
+        cmocka_unit_test(test_few_trials_are_provisional),
+        cmocka_unit_test(test_effective_length),
+        cmocka_unit_test(test_second_task),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
