@@ -1,0 +1,275 @@
+"""extend and verify: what is written, what is proven, what is noticed."""
+import hashlib
+import json
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import time
+import xml.etree.ElementTree
+
+from common import (DATA, PROGRAM, SOURCE, TINY, Skip, copy_model, environment, expect, main,
+                    nothing_left, run)
+
+GGUF = SOURCE.parent / "shared" / "models" / "tiny.gguf"
+QUICK = ("--data", DATA, "--tasks", "perplexity", "--lengths", "64,640", "--documents", "2")
+
+
+def digest(path):
+    return hashlib.sha256(pathlib.Path(path).read_bytes()).hexdigest()
+
+
+def extend(model, out, *more, code=0, context="2048"):
+    return expect(run("extend", model, "--context", context, "-o", out, "--json", *more), code)
+
+
+def test_directory_without_measuring(folder):
+    model = copy_model(folder)
+    (model / "sub" / "deeper").mkdir(parents=True)
+    (model / "sub" / "deeper" / "notes.txt").write_text("kept")
+    (model / "linked.txt").symlink_to("sub/deeper/notes.txt")
+    (model / "receipt.json").write_text("{}")
+    before = {p: digest(p) for p in model.rglob("*") if p.is_file()}
+    out = folder / "out"
+    facts = extend(model, out, "--no-measure").json
+    assert facts["schema"] == "ropewalk.extend/1" and facts["gate"] is None
+    assert facts["before"] is None and facts["after"] is None and facts["canary"] is None
+    assert not (out / "canary.json").exists()
+    assert (out / "sub/deeper/notes.txt").read_text() == "kept"
+    assert not (out / "linked.txt").is_symlink() and (out / "linked.txt").read_text() == "kept"
+    assert digest(out / "model.safetensors") == digest(model / "model.safetensors")
+    assert {p: digest(p) for p in before} == before, "the input changed"
+    config = json.loads((out / "config.json").read_text())
+    assert config["max_position_embeddings"] == 2048
+    receipt = json.loads((out / "receipt.json").read_text())
+    assert receipt["schema"] == "ropewalk.receipt/1"
+    assert receipt["sha256"] == facts["receipt"]["sha256"]
+    listed = {f["name"]: f["sha256"] for f in receipt["manifest"]["output"]["files"]}
+    assert set(listed) == {"config.json", "tokenizer.json", "model.safetensors", "linked.txt",
+                           "sub/deeper/notes.txt"}
+    assert all(digest(out / name) == value for name, value in listed.items())
+    xml.etree.ElementTree.parse(out / "report.html")
+    nothing_left(folder, "model", "out")
+
+
+def test_links_when_asked(folder):
+    model, out = copy_model(folder), folder / "out"
+    extend(model, out, "--no-measure", "--link")
+    assert (out / "model.safetensors").stat().st_ino == (model / "model.safetensors").stat().st_ino
+    assert (out / "config.json").stat().st_ino != (model / "config.json").stat().st_ino
+
+
+def test_output_inside_the_input(folder):
+    model = copy_model(folder)
+    extend(model, model / "long", "--no-measure")
+    assert not (model / "long" / "long").exists()
+    extend(model, model / "longer", "--no-measure", context="1024")
+    assert (model / "longer" / "long" / "config.json").exists()
+
+
+def test_folders_that_lead_back(folder):
+    model = copy_model(folder)
+    (model / "loop").symlink_to(".")
+    result = run("extend", model, "--context", "2k", "-o", folder / "out", "--no-measure")
+    expect(result, 3, "checkpoint.link_loop", "loop")
+    nothing_left(folder, "model")
+
+
+def test_measured(folder):
+    out = folder / "out"
+    facts = extend(TINY, out, "--data", DATA, "--tasks", "perplexity", "--lengths", "64,1024",
+                   "--documents", "2", code=1).json
+    assert facts["gate"]["result"] in ("fail", "incomplete")
+    assert facts["advice"]
+    rows = {side: {r["length"]: r["ppl"] for r in facts[side]["perplexity"]}
+            for side in ("before", "after")}
+    assert rows["before"][64] < 40 and rows["after"][1024] < rows["before"][1024]
+    canary = json.loads((out / "canary.json").read_text())
+    beyond = [p["beyond_native"] for p in canary["positions"]]
+    assert True in beyond and False in beyond
+    assert len(canary["tokens"]) > max(p["position"] for p in canary["positions"])
+    assert all(p["top"][0][1] >= p["top"][1][1] for p in canary["positions"])
+    expect(run("verify", out / "receipt.json"), 0)
+
+
+def test_human_output(folder):
+    result = run("extend", TINY, "--context", "2k", "-o", folder / "out", *QUICK)
+    expect(result, 1)
+    for text in ("Perplexity by length", "Verdict", "no (", "What would help", "checkpoint",
+                 "receipt.json", "report.html"):
+        assert text in result.out, text
+    assert "measuring before" in result.err
+
+
+def test_same_bytes_twice(folder):
+    texts = []
+    for _ in range(2):
+        result = extend(TINY, folder / "out", *QUICK, "--no-timing", code=1)
+        texts.append((result.out, (folder / "out" / "receipt.json").read_text()))
+        shutil.rmtree(folder / "out")
+    assert texts[0] == texts[1]
+
+
+def test_nothing_to_do(folder):
+    facts = extend(TINY, folder / "out", context="512").json
+    assert facts["nothing_to_do"] is True and facts["receipt"] is None
+    nothing_left(folder)
+
+
+def test_existing_output(folder):
+    (folder / "out").mkdir()
+    (folder / "out" / "mine").write_text("mine")
+    result = run("extend", TINY, "--context", "2k", "-o", folder / "out", "--no-measure")
+    expect(result, 4, "output.exists")
+    nothing_left(folder, "out")
+    nothing_left(folder / "out", "mine")
+
+
+def test_bare_config(folder):
+    expect(run("extend", TINY / "config.json", "--context", "2k", "-o", folder / "out", *QUICK), 2,
+           "--no-measure")
+    extend(TINY / "config.json", folder / "out", "--no-measure")
+    assert sorted(os.listdir(folder / "out")) == ["config.json", "receipt.json", "report.html"]
+    expect(run("verify", folder / "out" / "receipt.json"), 0)
+
+
+def gguf_or_skip():
+    if not GGUF.exists():
+        raise Skip(f"{GGUF.name} is not at hand")
+    return GGUF
+
+
+def test_gguf(folder):
+    model = gguf_or_skip()
+    expect(run("extend", model, "--context", "2k", "-o", folder / "out", "--no-measure"), 2,
+           ".gguf")
+    facts = extend(model, folder / "out.gguf", *QUICK, code=1).json
+    assert facts["proof"]["tensors"] > 50
+    assert sorted(os.listdir(folder)) == ["out.canary.json", "out.gguf", "out.receipt.json",
+                                          "out.report.html"]
+    expect(run("verify", folder / "out.receipt.json"), 0)
+    # a companion that is there already stops it before anything is written
+    (folder / "two.receipt.json").write_text("{}")
+    expect(run("extend", model, "--context", "2k", "-o", folder / "two.gguf", "--no-measure"), 4,
+           "two.receipt.json")
+    assert not list(folder.glob("two.gguf")) and not list(folder.glob(".two*"))
+
+
+def test_gguf_and_directory_measure_alike(folder):
+    model = gguf_or_skip()
+    a = extend(model, folder / "a.gguf", *QUICK, code=1).json
+    b = extend(TINY, folder / "b", *QUICK, code=1).json
+    for side in ("before", "after"):
+        for x, y in zip(a[side]["perplexity"], b[side]["perplexity"]):
+            assert abs(x["nll"] - y["nll"]) < 2e-4, (side, x["length"], x["nll"], y["nll"])
+
+
+# ---- verify -------------------------------------------------------------------------------------
+
+def flip(path, offset):
+    data = bytearray(path.read_bytes())
+    data[offset] ^= 1
+    path.write_bytes(data)
+
+
+def failed(receipt, *more):
+    result = expect(run("verify", receipt, "--json", *more), 1).json
+    assert result["ok"] is False and result["signer"] is None
+    return [c["what"] for c in result["checks"] if not c["ok"]]
+
+
+def test_verify_notices_flips(folder):
+    out = folder / "out"
+    extend(copy_model(folder), out, "--no-measure")
+    receipt = out / "receipt.json"
+    assert run("verify", receipt, "--json").json["ok"] is True
+    for name, offset in (("model.safetensors", -7), ("model.safetensors", 20),
+                         ("tokenizer.json", 99), ("config.json", 40)):
+        flip(out / name, offset)
+        assert failed(receipt)[0] == f"file {name}"
+        flip(out / name, offset)
+    config = (out / "config.json").read_text()
+    (out / "config.json").write_text(config.replace('"factor": 4.0', '"factor": 4.5'))
+    found = failed(receipt)
+    assert found[0] == "file config.json" and "tables of the output" in found, found
+    (out / "config.json").write_text(config)
+    text = receipt.read_text()
+    receipt.write_text(text.replace('"method":"yarn"', '"method":"base"', 1))
+    assert failed(receipt)[0] == "manifest"
+    receipt.write_text(text)
+    expect(run("verify", receipt), 0)
+    (out / "tokenizer.json").unlink()
+    assert failed(receipt)[0] == "file tokenizer.json"
+
+
+def test_verify_makes_the_patch_again(folder):
+    model, out = copy_model(folder), folder / "out"
+    extend(model, out, "--no-measure", "--beta-fast", "24", "--truncate", "no")
+    checks = expect(run("verify", out / "receipt.json", "--json"), 0).json["checks"]
+    assert "patch made again" in [c["what"] for c in checks]
+    moved = folder / "moved"
+    model.rename(moved)
+    checks = expect(run("verify", out / "receipt.json", "--json"), 0).json["checks"]
+    assert "patch made again" not in [c["what"] for c in checks]
+    checks = expect(run("verify", out / "receipt.json", "--input", moved, "--json"), 0).json
+    assert "patch made again" in [c["what"] for c in checks["checks"]]
+    flip(moved / "config.json", 60)
+    assert failed(out / "receipt.json", "--input", moved) == ["input"]
+
+
+def test_verify_bad_receipts(folder):
+    receipt = folder / "receipt.json"
+    expect(run("verify", receipt), 3, "receipt.json")
+    for text in ("", "{}", "[1", '{"schema":"ropewalk.receipt/1"}', "\0" * 64, "[" * 10000):
+        receipt.write_text(text)
+        expect(run("verify", receipt), 3, "receipt.json", "receipt.syntax")
+    receipt.write_text('{"schema":"ropewalk.receipt/9","manifest":{},"sha256":""}')
+    expect(run("verify", receipt), 3, "receipt.schema", "ropewalk.receipt/9")
+
+
+def test_verify_names_stay_inside(folder):
+    out = folder / "out"
+    extend(copy_model(folder), out, "--no-measure")
+    text = (out / "receipt.json").read_text()
+    (out / "receipt.json").write_text(text.replace('"name":"tokenizer.json"',
+                                                   '"name":"../model/tokenizer.json"'))
+    result = expect(run("verify", out / "receipt.json", "--json"), 1).json
+    assert any("leads out" in c["why"] for c in result["checks"])
+
+
+# ---- stopping -----------------------------------------------------------------------------------
+
+def stopped(folder, number, *arguments):
+    line = [PROGRAM, *map(str, arguments)]
+    process = subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                               env=environment())
+    seen = b""
+    while b"measuring before" not in seen:
+        piece = process.stderr.readline()
+        assert piece, "it ended before it could be stopped"
+        seen += piece
+    process.send_signal(number)
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 130, (process.returncode, err.decode())
+    assert out == b""
+    assert b"stopped" in err, err.decode()
+
+
+def test_interrupt_leaves_nothing(folder):
+    data = ("--data", DATA, "--lengths", "2048")
+    stopped(folder, signal.SIGINT, "extend", TINY, "--context", "2k", "-o", folder / "out", *data)
+    nothing_left(folder)
+    stopped(folder, signal.SIGTERM, "extend", TINY, "--context", "2k", "-o", folder / "out", *data,
+            "--json")
+    nothing_left(folder)
+
+
+def test_interrupt_leaves_nothing_of_a_gguf(folder):
+    stopped(folder, signal.SIGINT, "extend", gguf_or_skip(), "--context", "2k", "-o",
+            folder / "out.gguf", "--data", DATA, "--lengths", "2048")
+    nothing_left(folder)
+
+
+if __name__ == "__main__":
+    main(globals())
