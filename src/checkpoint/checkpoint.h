@@ -44,7 +44,7 @@ typedef struct rw_tensor {
     uint32_t n_dims;
     uint64_t shape[RW_MAX_DIMS]; /* row-major, outermost first (a GGUF's order reversed) */
     uint64_t elements;
-    uint64_t bytes;
+    uint64_t bytes;  /* of a type not known: up to the next tensor */
     uint32_t file;   /* index into the checkpoint's files */
     uint64_t offset; /* in that file */
 } rw_tensor;
@@ -52,7 +52,9 @@ typedef struct rw_tensor {
 typedef struct rw_checkpoint rw_checkpoint;
 typedef struct rw_gguf rw_gguf;
 
-enum { RW_OPEN_NO_WEIGHTS = 1 }; /* a missing or damaged weight file is no error */
+/* A missing or damaged weight file is no error: an HF checkpoint then has no tensors, and a GGUF
+   may end anywhere behind its header (reads beyond its end fail with file.truncated). */
+enum { RW_OPEN_NO_WEIGHTS = 1 };
 
 /* Opens a directory, a GGUF or a config.json. Codes: checkpoint.*, safetensors.*, gguf.*, json.*,
    file.*; all RW_ERR_INPUT with file and offset. */
@@ -67,7 +69,7 @@ const char *rw_checkpoint_path(const rw_checkpoint *checkpoint);
 const rw_json *rw_checkpoint_config(const rw_checkpoint *checkpoint);
 rw_str rw_checkpoint_config_text(const rw_checkpoint *checkpoint);
 /* A small file beside it (tokenizer_config.json, receipt.json, ...) loaded into `out`;
-   RW_ERR_INPUT "file.missing" when it is not there. HF directories and GGUF (beside the file). */
+   RW_ERR_INPUT "file.missing" when it is not there. In an HF directory, or beside the file. */
 rw_status rw_checkpoint_sidecar(const rw_checkpoint *checkpoint, const char *name, uint64_t limit,
                                 rw_buf *out, rw_error *err);
 
@@ -81,7 +83,8 @@ const rw_tensor *rw_checkpoint_tensor(const rw_checkpoint *checkpoint, const cha
 /* Raw bytes [begin, begin + size) of the tensor. */
 rw_status rw_tensor_read(const rw_checkpoint *checkpoint, const rw_tensor *tensor, uint64_t begin,
                          void *out, size_t size, rw_error *err);
-/* Elements [first, first + count) as float32; first and count are multiples of the block. */
+/* Elements [first, first + count) as float32; first and count are multiples of the block.
+   RW_ERR_INPUT "checkpoint.dtype" or "gguf.unknown_type" for types that are not read as numbers. */
 rw_status rw_tensor_read_f32(const rw_checkpoint *checkpoint, const rw_tensor *tensor,
                              uint64_t first, uint64_t count, float *out, rw_error *err);
 /* Widens `count` elements of packed `bytes` (a whole number of blocks). */
@@ -146,7 +149,8 @@ rw_status rw_config_edit_begin(rw_context *ctx, rw_str text, const char *where,
                                rw_config_edit **out, rw_error *err);
 /* Sets the value at `path` to `json` (already JSON, one line or indented from column 0: it is
    re-indented in the file's own style). Adds the last key (behind its last sibling) when it is
-   not there; the objects above it must exist. */
+   not there; the objects above it must exist ("checkpoint.config_path"). A value that is there
+   with the same spelling stays as it is; several sets and removes see each other in turn. */
 rw_status rw_config_edit_set(rw_config_edit *edit, const char *const *path, const char *json,
                              rw_error *err);
 /* Removes a member with its comma; nothing to remove is fine. */
@@ -161,6 +165,7 @@ void rw_config_edit_abort(rw_config_edit *edit);
    (reflinked or copy_file_range'd where possible), order and alignment kept. */
 typedef struct rw_gguf_edit rw_gguf_edit;
 
+/* A split series is refused ("gguf.split"). `gguf` must outlive the edit. */
 rw_status rw_gguf_edit_begin(const rw_checkpoint *gguf, rw_gguf_edit **out, rw_error *err);
 /* Changed keys keep their place; new ones go to the end. */
 rw_status rw_gguf_edit_set_u32(rw_gguf_edit *edit, const char *key, uint32_t value, rw_error *err);
@@ -173,7 +178,8 @@ rw_status rw_gguf_edit_remove(rw_gguf_edit *edit, const char *key, rw_error *err
 rw_status rw_gguf_edit_set_tensor(rw_gguf_edit *edit, const char *name, const float *values,
                                   uint64_t count, rw_error *err);
 rw_status rw_gguf_edit_drop_tensor(rw_gguf_edit *edit, const char *name, rw_error *err);
-/* Writes the file at `path` (a temporary name of an rw_output). Frees `edit`. */
+/* Writes the file at `path` (a temporary name of an rw_output) and reads its header back. Frees
+   `edit`, also on failure. */
 rw_status rw_gguf_edit_finish(rw_gguf_edit *edit, const char *path, rw_error *err);
 void rw_gguf_edit_abort(rw_gguf_edit *edit);
 

@@ -29,9 +29,7 @@ static rw_status measure_tensor(const rw_gguf *gguf, const rw_gguf_info *info, r
         tensor->shape[info->n_dims - 1 - i] = info->dims[i];
         if (!multiply(&tensor->elements, info->dims[i]))
             return bad_tensor(gguf, info, "gguf.shape",
-                              "has more elements than 64 bits count: the "
-                              "file is damaged",
-                              err);
+                              "has more elements than 64 bits count: the file is damaged", err);
     }
     tensor->bytes = UINT64_MAX;
     if (!type)
@@ -45,9 +43,7 @@ static rw_status measure_tensor(const rw_gguf *gguf, const rw_gguf_info *info, r
     tensor->bytes = tensor->elements / type->elements;
     if (!multiply(&tensor->bytes, type->bytes) || tensor->bytes == UINT64_MAX)
         return bad_tensor(gguf, info, "gguf.shape",
-                          "has more bytes than 64 bits count: the file "
-                          "is damaged",
-                          err);
+                          "has more bytes than 64 bits count: the file is damaged", err);
     return RW_OK;
 }
 
@@ -55,8 +51,7 @@ static rw_status place_tensor(const rw_gguf *gguf, const rw_gguf_info *info, rw_
                               rw_error *err) {
     if (info->offset % gguf->alignment != 0)
         return bad_tensor(gguf, info, "gguf.offset",
-                          "does not begin at a multiple of the "
-                          "alignment: the file is damaged",
+                          "does not begin at a multiple of the alignment: the file is damaged",
                           err);
     if (__builtin_add_overflow(gguf->data_begin, info->offset, &tensor->offset))
         return bad_tensor(gguf, info, "gguf.offset", "begins beyond 64 bits: the file is damaged",
@@ -97,8 +92,7 @@ static rw_status check_range(const rw_file *file, rw_tensor *tensor, uint64_t li
     }
     return rw_fail_at(err, RW_ERR_INPUT, last ? "gguf.truncated" : "gguf.overlap", file->path,
                       tensor->offset,
-                      "tensor '%.*s' reaches beyond %s: the file is damaged, fetch "
-                      "it again",
+                      "tensor '%.*s' reaches beyond %s: the file is damaged, fetch it again",
                       (int)tensor->name.size, tensor->name.data,
                       last ? "the end of the file" : "the start of the next tensor");
 }

@@ -76,9 +76,7 @@ static const rw_gguf_value *get_array(const rw_gguf *gguf, const char *key, rw_e
                    "the key '%s' is not an array", key);
     else
         rw_fail(err, RW_ERR_INPUT, "gguf.missing_key", gguf->path,
-                "the key '%s' is not there: convert the model again with a current "
-                "converter",
-                key);
+                "the key '%s' is not there: convert the model again with a current converter", key);
     return NULL;
 }
 

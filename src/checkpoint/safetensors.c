@@ -189,6 +189,8 @@ static rw_status parse_header(const header *h, rw_str text) {
     const rw_json *root;
     size_t first = h->checkpoint->tensor_count;
     rw_status status = rw_json_parse(&arena, text, h->path, &root, h->err);
+    if (status == RW_ERR_INPUT && h->err && h->err->offset != RW_NO_OFFSET)
+        h->err->offset += 8; /* counted from the start of the file */
     if (status == RW_OK && root->type != RW_JSON_OBJECT)
         status = rw_fail_at(h->err, RW_ERR_INPUT, "safetensors.header", h->path, 8,
                             "the header is not a JSON object: the file is damaged");

@@ -295,7 +295,7 @@ static json_object *walk(json_object *object, const unsigned *path, unsigned dep
 
 static void json_c_agrees(void **state) {
     (void)state;
-    for (seed = 1; seed < 40000; seed += 10) {
+    for (seed = 1; seed < 20000; seed += 10) {
         uint32_t start = seed;
         rw_buf before = random_document(), value = {.ctx = ctx}, out = {.ctx = ctx};
         json_object *expected = witness(before.data);
