@@ -10,8 +10,11 @@
 #include "program.h"
 
 static const cli_verb *const verbs[] = {
+    &cli_inspect,
+    &cli_plan,
     &cli_extend,
     &cli_verify,
+    &cli_compare,
 };
 enum { VERB_COUNT = sizeof verbs / sizeof *verbs };
 

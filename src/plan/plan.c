@@ -152,6 +152,7 @@ rw_status rw_plan_make(const rw_source *source, const rw_plan_options *options, 
     memset(out, 0, sizeof *out);
     out->diagnostics.arena = source->arena;
     out->context = options->context;
+    out->emit = options->emit;
     RW_TRY(check_emit(options, err));
     RW_TRY(rw_guard_context(options->context, err));
     RW_TRY(rw_guard_source(source, err));

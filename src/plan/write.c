@@ -64,12 +64,21 @@ static void write_targets(rw_json_writer *w, const rw_source *source, const rw_p
     rw_json_end_object(w);
 }
 
+/* "transformers" is the newest one. */
+static bool emit_wanted(const rw_plan_result *plan, rw_runtime runtime) {
+    if (!plan->emit)
+        return runtime != RW_TRANSFORMERS4_EARLY;
+    if (strcmp(plan->emit, "transformers") == 0)
+        return runtime == RW_TRANSFORMERS5;
+    return strcmp(plan->emit, rw_runtime_name(runtime)) == 0;
+}
+
 static void write_emit(rw_json_writer *w, const rw_source *source, const rw_plan_result *plan) {
     rw_json_key(w, "emit");
     rw_json_begin_object(w);
     for (unsigned i = 0; i < RW_RUNTIME_COUNT && !plan->nothing_to_do; i++) {
         const char *text = NULL;
-        if (i != RW_TRANSFORMERS4_EARLY &&
+        if (emit_wanted(plan, (rw_runtime)i) &&
             rw_dialect_emit((rw_runtime)i, source, &plan->after, plan->context, &text, NULL) ==
                 RW_OK &&
             text)

@@ -1,0 +1,107 @@
+/*
+ * plan.c - "ropewalk plan": the decision and what it rests on, before anything is written.
+ */
+#include "cli.h"
+#include "rotation.h"
+
+static const cli_option options_table[] = {
+    {"context", 0, CLI_COUNT, true, offsetof(rw_plan_options, context), 0, 1, 0, "TOKENS",
+     "window the model shall have"},
+    {"emit", 0, CLI_TEXT, false, offsetof(rw_plan_options, emit), 0, 0, 0, "RUNTIME",
+     "print the command or snippet of transformers, vllm, sglang or llama.cpp, and nothing else"},
+};
+
+/* render sees the result, not the options. */
+static const char *emit_wanted;
+
+static rw_status run(cli *c, void *given, char **json, rw_error *err) {
+    rw_plan_options *options = given;
+    options->struct_size = sizeof *options;
+    options->scaling.struct_size = sizeof options->scaling;
+    emit_wanted = options->emit;
+    return rw_plan(c->ctx, options, json, err);
+}
+
+static void show_emit(cli *c, const rw_json *emit) {
+    const rw_json *text = emit ? emit->first : NULL;
+    rw_str lines = rw_json_string_or(text, "");
+    if (text)
+        cli_print_bytes(c, lines.data, lines.size);
+    else
+        cli_print(c, "# %s has no way to be told this at serve time: extend the files instead\n",
+                  emit_wanted);
+}
+
+static void show_targets(cli *c, const rw_json *targets) {
+    for (const rw_json *t = targets ? targets->first : NULL; t; t = t->next) {
+        bool yes = rw_json_bool_or(rw_json_get(t, "expressible"), false);
+        bool target = rw_json_bool_or(rw_json_get(t, "target"), false);
+        cli_print(c, "  %-20.*s ", (int)(t->key.size < 20 ? t->key.size : 20), t->key.data);
+        cli_styled(c, yes ? CLI_GOOD : CLI_BAD, "%s", yes ? "yes" : "no");
+        cli_print(c, "%s\n", target ? "  (target)" : "");
+        if (!yes)
+            cli_paragraph(c, 6, "%s", cli_text(rw_json_get(t, "why"), ""));
+    }
+}
+
+static const char *megabytes(const rw_json *node) {
+    static char text[4][32];
+    static unsigned next;
+    char *out = text[next++ % 4];
+    snprintf(out, 32, "%.1f MiB", rw_json_number_or(node, 0) / 1048576);
+    return out;
+}
+
+static void show_memory(cli *c, const rw_json *memory) {
+    if (rw_json_is_null(rw_json_get(memory, "total"))) {
+        cli_paragraph(c, 2, "%s", cli_text(rw_json_get(memory, "why"), "not known"));
+        return;
+    }
+    cli_field(c, "weights", "%s", megabytes(rw_json_get(memory, "weights")));
+    cli_field(c, "KV cache", "%s", megabytes(rw_json_get(memory, "kv")));
+    cli_field(c, "activations", "%s", megabytes(rw_json_get(memory, "activations")));
+    cli_field(c, "together", "%s of %s", megabytes(rw_json_get(memory, "total")),
+              megabytes(rw_json_get(memory, "machine")));
+    cli_field(c, "largest window", "%s tokens",
+              cli_number(rw_json_get(memory, "largest_context"), "%.0f"));
+}
+
+static void render(cli *c, const rw_json *result) {
+    const rw_json *cost = rw_json_get(result, "cost");
+    if (emit_wanted) {
+        show_emit(c, rw_json_get(result, "emit"));
+        return;
+    }
+    double native = rw_json_number_or(rw_json_get(result, "native"), 0);
+    double context = rw_json_number_or(rw_json_get(result, "context"), 0);
+    cli_heading(c, "%.0f to %.0f tokens: %s, factor %s", native, context,
+                cli_text(rw_json_get(result, "method"), "?"),
+                cli_number(rw_json_get(result, "factor"), "%.6g"));
+    cli_show_rotations(c, rw_json_get(result, "rope"));
+    cli_heading(c, "Pairs");
+    cli_show_bands(c, rw_json_get(result, "bands"), native, context);
+    cli_heading(c, "Can be told");
+    show_targets(c, rw_json_get(result, "targets"));
+    cli_heading(c, "Cost to short text");
+    cli_field(c, "nats a token", "%s", cli_number(rw_json_get(cost, "nats"), "%.3f"));
+    cli_paragraph(c, 2, "%s", cli_text(rw_json_get(cost, "basis"), ""));
+    cli_heading(c, "Memory of a run on this machine");
+    show_memory(c, rw_json_get(result, "memory"));
+    cli_diagnostics(c, rw_json_get(result, "diagnostics"));
+}
+
+const cli_verb cli_plan = {
+    .name = "plan",
+    .arguments = "PATH --context TOKENS",
+    .summary = "Choose method and factor, say who can be told, what it costs and what fits.",
+    .example = "ropewalk plan models/tiny --context 2048",
+    .options_size = sizeof(rw_plan_options),
+    .positional_count = 1,
+    .positionals = {offsetof(rw_plan_options, path)},
+    .group_count = 3,
+    .groups = {{"Main", options_table, sizeof options_table / sizeof *options_table, 0},
+               CLI_SCALING_GROUP(rw_plan_options, scaling),
+               {"Planning", cli_planning_options, CLI_PLANNING_COUNT, 0}},
+    .run = run,
+    .render = render,
+};
