@@ -26,7 +26,7 @@ static void render(cli *c, const rw_json *result) {
     cli_print(c, "\n");
     cli_paragraph(c, 0,
                   "Keep the private key to yourself. Give the public key, or its fingerprint, to "
-                  "those who check your receipts, on a way that they trust.");
+                  "those who check your receipts, over a channel that they trust.");
 }
 
 const cli_verb cli_keygen = {
