@@ -78,7 +78,6 @@ static void check_passkey(retrieval_test *test, const rw_tokenizer *tokenizer, s
     size_t needle_tokens = length - bos - sample.filler - span.count - 13; /* the question's 13 */
     const char *found = decode(tokenizer, &arena, sample.tokens + at, needle_tokens);
     assert_string_equal(found, needle);
-    (void)needle_size;
     const char *stem = decode(tokenizer, &arena, sample.tokens + span.first - 13, 13);
     assert_string_equal(stem, question);
 
