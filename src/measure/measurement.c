@@ -24,44 +24,43 @@ static rw_status copy_corpus_facts(rw_measurement *m, const rw_corpus *corpus, r
     return RW_OK;
 }
 
-static size_t longest_document(const rw_corpus *corpus, size_t documents) {
-    size_t longest = 0;
-    for (size_t i = 0; i < documents; i++)
-        if (corpus->documents[i].count > longest)
-            longest = corpus->documents[i].count;
-    return longest;
+static const rw_document *longest(const rw_corpus *corpus, size_t documents) {
+    const rw_document *document = &corpus->documents[0];
+    for (size_t i = 1; i < documents; i++)
+        if (corpus->documents[i].count > document->count)
+            document = &corpus->documents[i];
+    return document;
 }
 
 /* Perplexity of nothing is no result: refuse when no document serves even the shortest length. */
 static rw_status check_documents(const rw_measurement *m, const rw_corpus *corpus, rw_error *err) {
     const rw_scope *scope = &m->scope;
-    size_t longest = longest_document(corpus, scope->documents);
+    size_t tokens = longest(corpus, scope->documents)->count;
     const rw_protocol_setting setting = {.length = scope->lengths[0], .stride = 1, .chunks = 1};
-    if (!scope->perplexity || scope->protocol->windows(longest, &setting))
+    if (!scope->perplexity || scope->protocol->windows(tokens, &setting))
         return RW_OK;
     return rw_fail(err, RW_ERR_INPUT, "measure.documents_short", m->data_name,
                    "the longest of the %zu documents has %zu tokens, too few for the shortest "
                    "length %zu: give longer documents or shorter --lengths",
-                   scope->documents, longest, scope->lengths[0]);
+                   scope->documents, tokens, scope->lengths[0]);
 }
 
 /* ---- the budget ------------------------------------------------------------------------------ */
 
-/* Seconds that one unit of cost takes, from reading the beginning of the first document. */
+/* Seconds that one unit of cost takes, from reading the beginning of the longest document; 0: not
+   known. The loss is part of it, as in most of what is to come. */
 static rw_status time_first_piece(rw_scorer *scorer, const rw_corpus *corpus, double *out,
                                   rw_error *err) {
-    const rw_document *document = &corpus->documents[0];
-    for (size_t i = 1; i < corpus->count; i++)
-        if (corpus->documents[i].count > document->count)
-            document = &corpus->documents[i];
-    size_t count = document->count < TRIAL_READ ? document->count : TRIAL_READ;
-    size_t warm = count < WARM_UP ? count : WARM_UP;
+    const rw_document *document = longest(corpus, corpus->count);
+    size_t count = document->count > TRIAL_READ ? TRIAL_READ : document->count;
+    double nll[TRIAL_READ];
     *out = 0;
-    if (count == 0)
+    if (count <= WARM_UP)
         return RW_OK;
-    RW_TRY(rw_scorer_read(scorer, document->tokens, warm, count, NULL, err));
+    const rw_outputs outputs = {.count = count - 1, .target = document->tokens + 1, .nll = nll};
+    RW_TRY(rw_scorer_read(scorer, document->tokens, WARM_UP, count, NULL, err));
     double begun = rw_now();
-    RW_TRY(rw_scorer_read(scorer, document->tokens, count, count, NULL, err));
+    RW_TRY(rw_scorer_read(scorer, document->tokens, count, count, &outputs, err));
     *out = (rw_now() - begun) / scorer->cost(scorer, count);
     return RW_OK;
 }
@@ -115,6 +114,9 @@ static void diagnose_rows(rw_measurement *m) {
             rw_diagnose(&m->diagnostics, "measure.no_documents", RW_WARNING, false, path,
                         "no document was long enough, or read in time, for length %zu",
                         row->length);
+        else if (!isfinite(row->nll))
+            rw_diagnose(&m->diagnostics, "measure.not_finite", RW_ERROR, false, path,
+                        "the model's likelihoods are no numbers at length %zu", row->length);
         else if (row->document_count < RW_BOOTSTRAP_DOCUMENTS_MIN)
             rw_diagnose(&m->diagnostics, "measure.few_documents", RW_WARNING, false, path,
                         "only %zu documents at length %zu: no interval (it takes %d)",
