@@ -31,7 +31,7 @@ typedef enum cli_kind {
 
 typedef struct cli_option {
     const char *name; /* "context": without its dashes                            */
-    char letter;      /* 'o' for -o; 0: none                                      */
+    int letter;       /* 'o' for -o; 0: none                                      */
     cli_kind kind;
     bool required;
     size_t offset;       /* of the field, from the group's base                   */

@@ -57,14 +57,14 @@ void cli_help_verb(FILE *out, const cli_verb *verb) {
     fprintf(out, "\nexample:\n  %s\n", verb->example);
 }
 
-void cli_help_program(FILE *out, const cli_verb *const *verbs, size_t count) {
+void cli_help_program(FILE *out, const cli_verb *const *verbs) {
     fputs("ropewalk extends the context window of RoPE language models, and proves it.\n\n"
           "usage: ropewalk VERB ...\n\n",
           out);
-    for (size_t i = 0; i < count; i++) {
-        int used = fprintf(out, "  %s", verbs[i]->name);
-        fprintf(out, "%*s%s\n", 14 - used, "", verbs[i]->summary);
-        fprintf(out, "%14s$ %s\n", "", verbs[i]->example);
+    for (; *verbs; verbs++) {
+        int used = fprintf(out, "  %s", (*verbs)->name);
+        fprintf(out, "%*s%s\n", 14 - used, "", (*verbs)->summary);
+        fprintf(out, "%14s$ %s\n", "", (*verbs)->example);
     }
     fputs("\n\"ropewalk VERB --help\" lists a verb's flags; \"ropewalk --version\" says which one "
           "this is.\n\n"

@@ -9,19 +9,13 @@
 
 #include "program.h"
 
-static const cli_verb *const verbs[] = {
-    &cli_inspect,
-    &cli_plan,
-    &cli_extend,
-    &cli_verify,
-    &cli_compare,
-};
-enum { VERB_COUNT = sizeof verbs / sizeof *verbs };
+static const cli_verb *const verbs[] = {&cli_inspect, &cli_plan,    &cli_extend,
+                                        &cli_verify,  &cli_compare, NULL};
 
 static const cli_verb *find_verb(const char *name) {
-    for (size_t i = 0; i < VERB_COUNT; i++)
-        if (strcmp(verbs[i]->name, name) == 0)
-            return verbs[i];
+    for (const cli_verb *const *verb = verbs; *verb; verb++)
+        if (strcmp((*verb)->name, name) == 0)
+            return *verb;
     return NULL;
 }
 
@@ -154,11 +148,11 @@ static int run_program_flag(int count, char **arguments) {
     if (help && verb)
         cli_help_verb(stdout, verb);
     else if (help)
-        cli_help_program(stdout, verbs, VERB_COUNT);
+        cli_help_program(stdout, verbs);
     else if (strcmp(first, "--version") == 0)
         printf("ropewalk %s\n", rw_version());
     else if (count == 0) {
-        cli_help_program(stderr, verbs, VERB_COUNT);
+        cli_help_program(stderr, verbs);
         return 2;
     } else
         return finish(&c,

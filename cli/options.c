@@ -36,7 +36,7 @@ typedef struct found {
     char *base;
 } found;
 
-static const cli_option *find_in(const cli_group *group, rw_str name, char letter) {
+static const cli_option *find_in(const cli_group *group, rw_str name, int letter) {
     for (size_t i = 0; i < group->count; i++) {
         const cli_option *option = &group->options[i];
         if (letter ? option->letter == letter : rw_str_is(name, option->name))
@@ -45,7 +45,7 @@ static const cli_option *find_in(const cli_group *group, rw_str name, char lette
     return NULL;
 }
 
-static found find_option(cli_parse *parse, rw_str name, char letter) {
+static found find_option(cli_parse *parse, rw_str name, int letter) {
     for (size_t i = 0; i < parse->verb->group_count; i++) {
         const cli_group *group = &parse->verb->groups[i];
         const cli_option *option = find_in(group, name, letter);
@@ -72,12 +72,12 @@ static rw_status mark_seen(cli_parse *parse, const cli_option *option, const cha
 typedef struct flag {
     char shown[64];
     rw_str name;
-    char letter;
+    int letter;
     const char *glued;
 } flag;
 
 static flag split_flag(const char *argument) {
-    flag f = {.letter = argument[1] == '-' ? '\0' : argument[1]};
+    flag f = {.letter = argument[1] == '-' ? 0 : argument[1]};
     size_t size = f.letter ? 2 : strcspn(argument, "=");
     f.name = (rw_str){argument + 2, f.letter ? 0 : size - 2};
     if (argument[size])

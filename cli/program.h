@@ -39,7 +39,7 @@ rw_status cli_set_value(cli_parse *parse, const cli_option *option, char *base, 
 
 /* ---- help.c ---------------------------------------------------------------------------------- */
 
-void cli_help_program(FILE *out, const cli_verb *const *verbs, size_t count);
+void cli_help_program(FILE *out, const cli_verb *const *verbs); /* NULL behind the last */
 void cli_help_verb(FILE *out, const cli_verb *verb);
 
 /* ---- talk.c: stderr -------------------------------------------------------------------------- */

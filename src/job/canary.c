@@ -88,10 +88,11 @@ static void write_sample(rw_json_writer *w, const canary *c) {
 }
 
 static double log_sum_exp(const float *logits, size_t count) {
-    double most = -INFINITY, sum = 0.0;
-    for (size_t i = 0; i < count; i++)
+    double most = (double)logits[0];
+    for (size_t i = 1; i < count; i++)
         most = fmax(most, (double)logits[i]);
-    for (size_t i = 0; i < count; i++)
+    double sum = exp((double)logits[0] - most);
+    for (size_t i = 1; i < count; i++)
         sum += exp((double)logits[i] - most);
     return most + log(sum);
 }

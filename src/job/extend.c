@@ -77,6 +77,14 @@ static rw_status run(rw_extending *job, rw_error *err) {
     return job->gate && !rw_gate_passed(job->gate) ? RW_NO : RW_OK;
 }
 
+static void begin(rw_extending *job, rw_context *ctx, const rw_extend_options *options) {
+    *job = (rw_extending){.ctx = ctx, .options = options, .arena = {.ctx = ctx}};
+    job->corpus.ctx = ctx;
+    job->inputs.arena = job->outputs.arena = &job->arena;
+    job->proof.ctx = job->manifest.ctx = job->receipt.ctx = ctx;
+    job->result.ctx = job->report.ctx = ctx;
+}
+
 static void release(rw_extending *job) {
     rw_gate_free(job->gate);
     rw_measurement_free(job->after);
@@ -87,21 +95,19 @@ static void release(rw_extending *job) {
     rw_checkpoint_close(job->patched);
     rw_checkpoint_close(job->input);
     rw_places_abort(&job->places);
-    rw_buf *texts[] = {&job->proof, &job->manifest, &job->receipt, &job->result, &job->report};
-    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
-        rw_buf_free(texts[i]);
+    rw_buf_free(&job->proof);
+    rw_buf_free(&job->manifest);
+    rw_buf_free(&job->receipt);
+    rw_buf_free(&job->result);
+    rw_buf_free(&job->report);
     rw_arena_free(&job->arena);
 }
 
 rw_status rw_extend(rw_context *ctx, const rw_extend_options *options, char **json, rw_error *err) {
     *json = NULL;
     RW_TRY(check_options(options, err));
-    rw_extending job = {.ctx = ctx, .options = options, .arena = {.ctx = ctx}};
-    job.corpus.ctx = ctx;
-    job.inputs.arena = job.outputs.arena = &job.arena;
-    rw_buf *texts[] = {&job.proof, &job.manifest, &job.receipt, &job.result, &job.report};
-    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
-        texts[i]->ctx = ctx;
+    rw_extending job;
+    begin(&job, ctx, options);
     rw_status status = run(&job, err);
     if (status == RW_OK || status == RW_NO) {
         *json = job.result.data;

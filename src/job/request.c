@@ -114,21 +114,21 @@ static rw_status read_text(rw_arena *arena, rw_str text, char *at, rw_error *err
 
 static rw_status read_field(rw_arena *arena, const rw_json *node, char *base, const field *f,
                             rw_error *err) {
-    char *at = base + f->offset;
+    void *at = base + f->offset;
     switch (f->kind) {
     case TEXT:
         return node->type == RW_JSON_STRING ? read_text(arena, node->string, at, err) : RW_OK;
     case NUMBER:
-        memcpy(at, &(double){rw_json_number_or(node, 0.0)}, sizeof(double));
+        *(double *)at = rw_json_number_or(node, 0.0);
         return RW_OK;
     case COUNT:
-        memcpy(at, &(uint64_t){rw_json_u64_or(node, 0)}, sizeof(uint64_t));
+        *(uint64_t *)at = rw_json_u64_or(node, 0);
         return RW_OK;
     case FLAG:
-        memcpy(at, &(bool){rw_json_bool_or(node, false)}, sizeof(bool));
+        *(bool *)at = rw_json_bool_or(node, false);
         return RW_OK;
     case TRISTATE:
-        memcpy(at, &(int){rw_json_bool_or(node, false) ? 1 : -1}, sizeof(int));
+        *(int *)at = rw_json_bool_or(node, false) ? 1 : -1;
         return RW_OK;
     case LIST:
         return node->type == RW_JSON_ARRAY ? read_list(arena, node, base, f, err) : RW_OK;

@@ -133,8 +133,12 @@ static uint32_t utf16_rank(uint32_t code_point) {
     return code_point >= 0xE000 ? code_point + 0x110000 : code_point;
 }
 
+typedef struct member {
+    const rw_json *node;
+} member;
+
 static int compare_keys(const void *left, const void *right) {
-    rw_str a = (*(const rw_json *const *)left)->key, b = (*(const rw_json *const *)right)->key;
+    rw_str a = ((const member *)left)->node->key, b = ((const member *)right)->node->key;
     size_t i = 0, j = 0;
     while (i < a.size && j < b.size) {
         uint32_t p = 0, q = 0;
@@ -167,15 +171,15 @@ static rw_status put_array(rw_context *ctx, const rw_json *node, rw_buf *out, un
     return RW_OK;
 }
 
-static rw_status put_members(rw_context *ctx, const rw_json *const *members, size_t count,
-                             rw_buf *out, unsigned depth, rw_error *err) {
+static rw_status put_members(rw_context *ctx, const member *members, size_t count, rw_buf *out,
+                             unsigned depth, rw_error *err) {
     rw_buf_char(out, '{');
     for (size_t i = 0; i < count; i++) {
         if (i)
             rw_buf_char(out, ',');
-        RW_TRY(put_string(out, members[i]->key, members[i]->key_begin, err));
+        RW_TRY(put_string(out, members[i].node->key, members[i].node->key_begin, err));
         rw_buf_char(out, ':');
-        RW_TRY(put_value(ctx, members[i], out, depth + 1, err));
+        RW_TRY(put_value(ctx, members[i].node, out, depth + 1, err));
     }
     rw_buf_char(out, '}');
     return RW_OK;
@@ -183,12 +187,12 @@ static rw_status put_members(rw_context *ctx, const rw_json *const *members, siz
 
 static rw_status put_object(rw_context *ctx, const rw_json *node, rw_buf *out, unsigned depth,
                             rw_error *err) {
-    const rw_json **members = rw_calloc(ctx, node->count + 1, sizeof *members);
+    member *members = rw_calloc(ctx, node->count + 1, sizeof *members);
     if (!members)
         return rw_fail_memory(err, "canonical JSON", node->count * sizeof *members);
     size_t count = 0;
-    for (const rw_json *member = node->first; member; member = member->next)
-        members[count++] = member;
+    for (const rw_json *child = node->first; child; child = child->next)
+        members[count++].node = child;
     qsort(members, count, sizeof *members, compare_keys);
     rw_status status = put_members(ctx, members, count, out, depth, err);
     rw_free(ctx, members);
