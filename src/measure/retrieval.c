@@ -152,6 +152,9 @@ static rw_status draw_filler(builder *b, rw_error *err) {
     if (!usable)
         return rw_fail(err, RW_ERR_INPUT, "measure.filler", b->corpus->name,
                        "the data has no tokens to make filler from");
+    b->filler_ids = take(b, b->filler, sizeof *b->filler_ids, err);
+    if (!b->filler_ids)
+        return RW_ERR_MEMORY;
     size_t index = (size_t)rw_random_below(&b->random, b->corpus->count);
     size_t at = (size_t)rw_random_below(&b->random, body(b, index).count);
     for (size_t done = 0; done < b->filler;) {
@@ -347,20 +350,18 @@ static void fill_copy_tail(builder *b) {
                b->filler_ids + at_depth(b, b->filler - copied), copied * sizeof *b->tail.ids);
 }
 
-/* Filler that does not hold an asked value: new filler each time it does. */
-static rw_status find_filler(builder *b, rw_error *err) {
-    b->filler_ids = take(b, b->filler, sizeof *b->filler_ids, err);
-    if (!b->filler_ids)
-        return RW_ERR_MEMORY;
+/* Text and filler that do not give the answer away: both are drawn anew when they do. */
+static rw_status draw_sample(builder *b, rw_error *err) {
     for (unsigned tries = 0; tries < VALUE_TRIES; tries++) {
         bool tells;
+        RW_TRY(make_text(b, err));
         RW_TRY(draw_filler(b, err));
         RW_TRY(filler_tells(b, &tells, err));
         if (!tells)
             return RW_OK;
     }
     return rw_fail(err, RW_ERR_INPUT, "measure.filler", b->corpus->name,
-                   "the data holds the values that were drawn wherever filler was taken from");
+                   "each of %d values that were drawn is somewhere in the data", VALUE_TRIES);
 }
 
 /* Streams differ in every part of the request, so no two samples share their draws. */
@@ -379,8 +380,7 @@ rw_status rw_sample_make(rw_arena *arena, const rw_corpus *corpus, const rw_toke
     builder b = {
         .arena = arena, .corpus = corpus, .tokenizer = tokenizer, .request = request, .out = out};
     rw_random_seed(&b.random, request->seed, stream_of(request));
-    RW_TRY(make_text(&b, err));
-    RW_TRY(find_filler(&b, err));
+    RW_TRY(draw_sample(&b, err));
     place_inserts(&b);
     fill_copy_tail(&b);
     out->tokens = take(&b, request->length, sizeof *out->tokens, err);

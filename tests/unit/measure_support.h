@@ -74,6 +74,7 @@ typedef struct fake_model {
     double base, slope, beyond;
     size_t native;
     size_t at, length;
+    int32_t first; /* token of the latest sequence */
     uint64_t sequences, tokens;
     bool remembers; /* retrieval: the arg max is the target */
     rw_status fails_with;
@@ -110,6 +111,8 @@ static inline rw_status fake_append(rw_scorer *scorer, const int32_t *tokens, si
         if (outputs->argmax)
             outputs->argmax[i] = outputs->target[i] + (fake->remembers ? 0 : 1);
     }
+    if (fake->at == 0)
+        fake->first = tokens[0];
     fake->at += count;
     fake->tokens += count;
     return RW_OK;

@@ -170,6 +170,27 @@ static void test_tail(void **state) {
     assert_int_equal(row_at(m, 512)->document_count, DOCUMENTS);
 }
 
+/* llama-perplexity puts BOS in the place of a window's first token, if the tokenizer adds one. */
+static void test_window_bos(void **state) {
+    made *m = *state;
+    rw_error err = {0};
+    rw_arena arena = {.ctx = m->ctx};
+    rw_scorer scorer = fake_scorer(&m->fake);
+    rw_store store = {.arena = &arena, .corpus = &m->corpus};
+    const rw_window window = {512, 511, 256, 255};
+    m->fake = plain;
+    assert_ok(rw_store_fill(&store, &scorer, 0, &window, 512, true, &err));
+    assert_int_equal(m->fake.first, m->corpus.documents[0].tokens[512]);
+    store.count = 0;
+    scorer.window_bos = 7;
+    assert_ok(rw_store_fill(&store, &scorer, 0, &window, 512, true, &err));
+    assert_int_equal(m->fake.first, 7);
+    assert_null(rw_store_find(&store, 0, &window, 512, false));
+    const double *nll = rw_store_find(&store, 0, &window, 512, true);
+    assert_true(close_to(nll[0], fact(m, 0, 512 + 257, 256)));
+    rw_arena_free(&arena);
+}
+
 /* A rotation that depends on length is read anew at every length. */
 static void test_depends_on_length(void **state) {
     made *m = *state;
@@ -471,6 +492,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_half_odd_length, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_sliding, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_tail, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_window_bos, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_depends_on_length, set_up, tear_down),
         cmocka_unit_test(test_buckets),
         cmocka_unit_test_setup_teardown(test_buckets_add_up, set_up, tear_down),

@@ -72,9 +72,8 @@ static void check_passkey(retrieval_test *test, const rw_tokenizer *tokenizer, s
     size_t bos = rw_tokenizer_adds_bos(tokenizer);
     size_t at = bos + (size_t)floor(depth * (double)sample.filler);
     char needle[128];
-    int needle_size =
-        snprintf(needle, sizeof needle, "\nThe pass key is %s. Remember it. %s is the pass key.\n",
-                 answer, answer);
+    snprintf(needle, sizeof needle, "\nThe pass key is %s. Remember it. %s is the pass key.\n",
+             answer, answer);
     size_t needle_tokens = length - bos - sample.filler - span.count - 13; /* the question's 13 */
     const char *found = decode(tokenizer, &arena, sample.tokens + at, needle_tokens);
     assert_string_equal(found, needle);
@@ -147,6 +146,38 @@ static void test_no_filler(void **state) {
     assert_string_equal(err.code, "measure.filler");
     rw_corpus_free(&empty);
     rw_arena_free(&arena);
+}
+
+/* Data full of digits: some of the values that are drawn are in it, and are drawn again. */
+static void test_answer_is_not_in_the_filler(void **state) {
+    retrieval_test *test = *state;
+    static const size_t counts[] = {9000};
+    rw_error err = {0};
+    rw_corpus digits = test_corpus(test->ctx, counts, 1);
+    rw_random random;
+    int32_t *ids;
+    size_t count;
+    assert_ok(rw_tokenizer_encode(test->tokenizer, rw_str_of("0123456789"), 0, &ids, &count, &err));
+    assert_int_equal(count, 10);
+    rw_random_seed(&random, 0, 0);
+    for (size_t i = 0; i < counts[0]; i++)
+        digits.documents[0].tokens[i] = ids[rw_random_below(&random, 10)];
+    for (uint64_t trial = 0; trial < 100; trial++) {
+        rw_arena arena = {.ctx = test->ctx};
+        rw_buf text = {.ctx = test->ctx};
+        rw_sample sample;
+        const rw_sample_request request = {
+            &rw_task_table[0], &rw_task_table[0].wordings[0], 1, 5000, 0.5, trial};
+        assert_ok(rw_sample_make(&arena, &digits, test->tokenizer, &request, &sample, &err));
+        assert_ok(rw_tokenizer_decode(test->tokenizer, sample.tokens, 5000, 0, &text, &err));
+        char answer[6] = {0};
+        memcpy(answer, text.data + text.size - 5, 5);
+        assert_int_equal(occurrences(text.data, text.size, answer), 3);
+        rw_buf_free(&text);
+        rw_arena_free(&arena);
+    }
+    rw_free(test->ctx, ids);
+    rw_corpus_free(&digits);
 }
 
 /* ---- every task -------------------------------------------------------------------------------
@@ -280,10 +311,15 @@ static void test_wordings(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_passkey),           cmocka_unit_test(test_filler_is_the_data),
-        cmocka_unit_test(test_too_short),         cmocka_unit_test(test_no_filler),
-        cmocka_unit_test(test_every_task),        cmocka_unit_test(test_repeat),
-        cmocka_unit_test(test_key_value_is_full), cmocka_unit_test(test_reproducible),
+        cmocka_unit_test(test_passkey),
+        cmocka_unit_test(test_filler_is_the_data),
+        cmocka_unit_test(test_too_short),
+        cmocka_unit_test(test_no_filler),
+        cmocka_unit_test(test_answer_is_not_in_the_filler),
+        cmocka_unit_test(test_every_task),
+        cmocka_unit_test(test_repeat),
+        cmocka_unit_test(test_key_value_is_full),
+        cmocka_unit_test(test_reproducible),
         cmocka_unit_test(test_wordings),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
