@@ -2,6 +2,7 @@
  * load.c - weights from a checkpoint into the backend's form, each checked on the way: there, of
  * the right shape, of a type we read, and finite.
  */
+#include <stdlib.h>
 #include <string.h>
 
 #include "model/internal.h"
@@ -207,58 +208,58 @@ static bool is_harmless(const rw_arch *arch, rw_str name) {
     return name.size >= end && memcmp(name.data + name.size - end, suffix, end) == 0;
 }
 
-static size_t count_known(const loader *l) {
+/* The checkpoint's tensors that are weights of this architecture; `out` (may be NULL) has room for
+   as many as the count says. */
+static size_t list_weights(const loader *l, const rw_tensor **out) {
     char name[128];
     uint64_t shape[2];
     const rw_arch *arch = l->model->arch;
-    size_t known = 0;
+    size_t found = 0;
     for (int weight = 0; weight < RW_W_COUNT; weight++) {
         uint32_t layers = weight <= RW_W_OUTPUT ? 1 : arch->n_layers;
         for (uint32_t i = 0; i < layers; i++) {
             if (rw_arch_tensor_shape(arch, (rw_weight)weight, i, shape) == 0)
                 continue;
             rw_arch_tensor_name(arch, l->naming, (rw_weight)weight, i, name);
-            known += rw_checkpoint_tensor(l->checkpoint, name) != NULL;
+            const rw_tensor *tensor = rw_checkpoint_tensor(l->checkpoint, name);
+            if (tensor && out)
+                out[found] = tensor;
+            found += tensor != NULL;
         }
     }
-    return known;
+    return found;
 }
 
-static bool is_weight(const loader *l, rw_str wanted) {
-    char name[128];
-    uint64_t shape[2];
-    for (int weight = 0; weight < RW_W_COUNT; weight++) {
-        uint32_t layers = weight <= RW_W_OUTPUT ? 1 : l->model->arch->n_layers;
-        for (uint32_t i = 0; i < layers; i++) {
-            rw_arch_tensor_name(l->model->arch, l->naming, (rw_weight)weight, i, name);
-            if (rw_str_is(wanted, name) &&
-                rw_arch_tensor_shape(l->model->arch, (rw_weight)weight, i, shape) != 0)
-                return true;
-        }
-    }
-    return false;
+static int by_address(const void *a, const void *b) {
+    const rw_tensor *x = *(const rw_tensor *const *)a, *y = *(const rw_tensor *const *)b;
+    return x < y ? -1 : x > y;
+}
+
+static rw_status fail_extra(const loader *l, rw_str name, rw_error *err) {
+    return rw_fail(err, RW_ERR_INPUT, "model.unsupported", "tensor",
+                   "the checkpoint has a tensor \"%.*s\" that a model of architecture \"%s\" "
+                   "has no use for: its config does not describe it",
+                   (int)(name.size < 120 ? name.size : 120), name.data, l->model->arch->name);
 }
 
 /* A tensor that the forward pass would not use (a bias, a norm, an expert) means that the model is
-   not what its description says; running it anyway would give fluent nonsense. The names are
-   compared one by one only when the counts say that there is such a tensor. */
+   not what its description says; running it anyway would give fluent nonsense. */
 static rw_status check_extra(const loader *l, rw_error *err) {
-    const rw_arch *arch = l->model->arch;
-    size_t count = rw_checkpoint_tensor_count(l->checkpoint), harmless = 0;
-    for (size_t i = 0; i < count; i++)
-        harmless += is_harmless(arch, rw_checkpoint_tensor_at(l->checkpoint, i)->name);
-    if (count_known(l) + harmless >= count)
-        return RW_OK;
-    for (size_t i = 0; i < count; i++) {
-        rw_str name = rw_checkpoint_tensor_at(l->checkpoint, i)->name;
-        if (is_harmless(arch, name) || is_weight(l, name))
-            continue;
-        return rw_fail(err, RW_ERR_INPUT, "model.unsupported", "tensor",
-                       "the checkpoint has a tensor \"%.*s\" that a model of architecture \"%s\" "
-                       "has no use for: its config does not describe it",
-                       (int)(name.size < 120 ? name.size : 120), name.data, arch->name);
+    size_t known = list_weights(l, NULL);
+    const rw_tensor **weights = rw_calloc(l->model->ctx, known + 1, sizeof *weights);
+    if (!weights)
+        return rw_fail_memory(err, "tensors", known * sizeof *weights);
+    list_weights(l, weights);
+    qsort(weights, known, sizeof *weights, by_address);
+    rw_status status = RW_OK;
+    for (size_t i = 0; i < rw_checkpoint_tensor_count(l->checkpoint) && status == RW_OK; i++) {
+        const rw_tensor *tensor = rw_checkpoint_tensor_at(l->checkpoint, i);
+        if (!bsearch(&tensor, weights, known, sizeof *weights, by_address) &&
+            !is_harmless(l->model->arch, tensor->name))
+            status = fail_extra(l, tensor->name, err);
     }
-    return RW_OK;
+    rw_free(l->model->ctx, weights);
+    return status;
 }
 
 /* ---- life -------------------------------------------------------------------------------------
