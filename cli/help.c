@@ -14,22 +14,17 @@ static void put_folded(FILE *out, const char *text, int used) {
         used = 0;
     }
     fprintf(out, "%*s", COLUMN - used, "");
-    int column = COLUMN;
-    while (*text) {
+    for (int column = COLUMN; *text;) {
         int size = (int)strcspn(text, " ");
-        if (column > COLUMN && column + size > WIDTH) {
+        bool first = column == COLUMN;
+        if (!first && column + 1 + size > WIDTH) {
             fprintf(out, "\n%*s", COLUMN, "");
             column = COLUMN;
+            first = true;
         }
-        fprintf(out, "%.*s", size, text);
-        column += size;
-        text += size;
-        if (*text == ' ') {
-            text++;
-            if (*text && column < WIDTH)
-                fputc(' ', out);
-            column++;
-        }
+        fprintf(out, "%s%.*s", first ? "" : " ", size, text);
+        column += size + (first ? 0 : 1);
+        text += size + (text[size] ? 1 : 0);
     }
     fputc('\n', out);
 }
