@@ -25,6 +25,7 @@ def test_version_and_help(folder):
         assert f"example:\n  ropewalk {verb}" in text, text
         assert "--json" in text
         assert max(len(line) for line in text.splitlines()) <= 100
+        assert not [line for line in text.splitlines() if line != line.rstrip()]
         assert expect(run("help", verb), 0).out == text
 
 
