@@ -61,6 +61,11 @@ rw_status rw_source_read(const rw_checkpoint *checkpoint, rw_arena *arena, rw_so
 rw_status rw_dialect_read(rw_runtime runtime, const rw_source *source, rw_rope_set *out,
                           rw_diagnostics *diagnostics, rw_error *err);
 
+/* The rotation as the home reader resolves it, or, when that cannot load the checkpoint (a warning
+   says so), as the first runtime does that can. */
+rw_status rw_dialect_read_best(const rw_source *source, rw_rope_set *out,
+                               rw_diagnostics *diagnostics, rw_error *err);
+
 /* The reader that speaks for the checkpoint: transformers5 for HF, llama.cpp for GGUF. */
 rw_runtime rw_dialect_home(const rw_source *source);
 

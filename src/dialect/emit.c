@@ -26,16 +26,18 @@ static const rw_json *written_block(const rw_source *source, const rw_rope_set *
     return block ? block : rw_hf_block(*level, "rope_scaling");
 }
 
-/* A value in one line, as it stands in the text. */
+/* A value in one line: as it stands in the text, with white space outside strings made one. */
 static void one_line(rw_buf *out, rw_str text, const rw_json *node) {
     bool in_string = false;
     for (uint64_t i = node->begin; i < node->end; i++) {
         char c = text.data[i];
         if (c == '"' && (i == node->begin || text.data[i - 1] != '\\'))
             in_string = !in_string;
-        if (in_string || (c != '\n' && c != '\r' && c != '\t'))
-            if (in_string || c != ' ' || text.data[i - 1] == ':' || text.data[i - 1] == ',')
-                rw_buf_char(out, c);
+        if (!in_string && (c == ' ' || c == '\n' || c == '\r' || c == '\t'))
+            continue;
+        rw_buf_char(out, c);
+        if (!in_string && (c == ',' || c == ':'))
+            rw_buf_char(out, ' ');
     }
 }
 

@@ -47,7 +47,7 @@ uint64_t rw_hf_window(const rw_source *source) {
         if (window)
             return window;
     }
-    return 0;
+    return rw_model_type_of(source)->window;
 }
 
 /* ---- dims ------------------------------------------------------------------------------------ */
@@ -61,7 +61,8 @@ static uint64_t first_u64(const rw_json *object, const char *const *keys) {
     return 0;
 }
 
-static uint64_t head_dim_of(const rw_json *language, rw_layers layers) {
+static uint64_t head_dim_of(const rw_source *source, rw_layers layers) {
+    const rw_json *language = source->language;
     static const char *const whole[] = {"qk_rope_head_dim", "head_dim", "attention_head_dim",
                                         "kv_channels", NULL};
     static const char *const widths[] = {"hidden_size", "n_embd", "d_model", NULL};
@@ -73,8 +74,9 @@ static uint64_t head_dim_of(const rw_json *language, rw_layers layers) {
     uint64_t stated = first_u64(language, whole);
     if (stated)
         return stated;
-    uint64_t count = first_u64(language, heads);
-    return count ? first_u64(language, widths) / count : 0;
+    uint64_t count = first_u64(language, heads), width = first_u64(language, widths);
+    uint64_t usual = rw_model_type_of(source)->head_dim;
+    return count && width ? width / count : usual; /* composite files leave defaults out */
 }
 
 /* The part of a head that rotates. transformers 5 keeps the block's own; else the config's, under
@@ -102,7 +104,7 @@ static double partial_of(const rw_source *source, const rw_json *block, uint64_t
 
 rw_status rw_hf_dims(const rw_source *source, const rw_json *block, rw_layers layers,
                      uint32_t *head_dim, uint32_t *rotary_dim, double *partial, rw_error *err) {
-    uint64_t dim = head_dim_of(source->language, layers);
+    uint64_t dim = head_dim_of(source, layers);
     if (dim < 2 || dim > HEAD_DIM_MAX)
         return rw_fail(err, RW_ERR_INPUT, "dialect.head_dim",
                        rw_join_path(source, source->language_path, "head_dim"),
@@ -275,6 +277,17 @@ static rw_status read_nested(const rw_hf_rules *rules, const rw_source *source,
     return RW_OK;
 }
 
+/* Where theta stands when there is no block: under the name it has, or where it would be looked
+   for. */
+static const char *theta_path(const rw_hf_rules *rules, const rw_source *source) {
+    const rw_json *language = source->language;
+    for (const char *const *key = rules->theta_keys; *key; key++)
+        if (!rw_json_is_null(rw_json_get(language, *key)))
+            return rw_join_path(source, source->language_path, *key);
+    const char *key = rw_json_get(language, "rope_scaling") ? "rope_scaling" : "rope_theta";
+    return rw_join_path(source, source->language_path, key);
+}
+
 /* Gemma-3's local theta, or the same theta where only the block is for full attention. */
 static double sliding_theta(const rw_source *source, rw_dual dual, double full_theta) {
     if (dual == RW_DUAL_FULL_ONLY)
@@ -302,8 +315,8 @@ static rw_status read_dual(const rw_hf_rules *rules, const rw_source *source, rw
 rw_status rw_hf_read_set(const rw_hf_rules *rules, const rw_source *source, rw_rope_set *out,
                          rw_diagnostics *diagnostics, rw_error *err) {
     found_block found = find_block(rules, source, diagnostics);
-    const char *key = found.block ? found.key : "rope_theta";
-    const char *path = rw_join_path(source, source->language_path, key);
+    const char *path = found.block ? rw_join_path(source, source->language_path, found.key)
+                                   : theta_path(rules, source);
     if (found.block && rw_hf_is_nested(found.block)) {
         if (rules->reads_parameters)
             return read_nested(rules, source, &found, path, out, diagnostics, err);
@@ -311,6 +324,12 @@ rw_status rw_hf_read_set(const rw_hf_rules *rules, const rw_source *source, rw_r
                        "%s does not know blocks per layer type", rw_runtime_name(rules->runtime));
     }
     rw_dual dual = rw_model_type_of(source)->dual;
+    if (dual == RW_DUAL_FULL_ONLY && rules->no_flat_parameters && found.block &&
+        strcmp(found.key, "rope_parameters") == 0)
+        return rw_fail(err, RW_ERR_INPUT, "dialect.unreadable", path,
+                       "%s (5.17) fails on a flat rope_parameters for this family: spell it per "
+                       "layer type, or as rope_scaling",
+                       rw_runtime_name(rules->runtime));
     group_place place = {.layers = RW_LAYERS_ALL,
                          .block = found.block,
                          .path = path,

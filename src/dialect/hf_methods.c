@@ -183,7 +183,11 @@ static rw_status read_amplitude_keys(rw_hf_read *read, bool *decided) {
 
 /* MLA puts f(s, mscale_all_dim)^2 into the softmax scale (2.6). */
 static void read_logit_scale(rw_hf_read *read, double mscale_all_dim) {
-    bool mla = rw_json_u64_or(rw_json_get(read->source->language, "qk_rope_head_dim"), 0) != 0;
+    const rw_json *language = read->source->language;
+    bool mla = rw_json_u64_or(rw_json_get(language, "qk_rope_head_dim"), 0) != 0;
+    rw_str type = rw_json_string_or(rw_json_get(language, "model_type"), "");
+    if (read->rules->v2_plain_logits && rw_str_is(type, "deepseek_v2"))
+        mla = false;
     if (!mla || mscale_all_dim == 0)
         return;
     double f = rw_yarn_temperature(read->spec->factor, mscale_all_dim);
@@ -337,11 +341,23 @@ static rw_status longrope_window(rw_hf_read *read, double *factor, bool *given) 
     return RW_OK;
 }
 
+static rw_status check_su(rw_hf_read *read) {
+    const char *key = "original_max_position_embeddings";
+    bool su = rw_str_is(rw_hf_rope_type(read->block), "su");
+    if (!su || !read->rules->su_needs_origin || !rw_json_is_null(rw_json_get(read->block, key)))
+        return RW_OK;
+    return rw_fail(read->err, RW_ERR_INPUT, "dialect.missing_key", path_of(read, key),
+                   "%s (5.17) fails on type \"su\" unless the block itself has \"%s\": write "
+                   "\"longrope\"",
+                   runtime_of(read), key);
+}
+
 static rw_status read_longrope(rw_hf_read *read) {
     rw_rope_spec *spec = read->spec;
     bool given = false, decided = false;
     double factor = 1;
     spec->method = RW_ROPE_LONGROPE;
+    RW_TRY(check_su(read));
     RW_TRY(read_list(read, "short_factor", spec->short_factor));
     RW_TRY(read_list(read, "long_factor", spec->long_factor));
     RW_TRY(longrope_window(read, &factor, &given));

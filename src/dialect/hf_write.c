@@ -468,7 +468,7 @@ static rw_status write_groups(hf_writer *w, const rw_rope_set *set) {
     rw_rope_set *before = rw_arena_alloc(w->source->arena, sizeof *before);
     if (!before)
         return rw_fail_memory(w->err, "rotation", sizeof *before);
-    RW_TRY(rw_dialect_read(rw_dialect_home(w->source), w->source, before, NULL, w->err));
+    RW_TRY(rw_dialect_read_best(w->source, before, NULL, w->err));
     for (uint32_t i = 0; i < set->count; i++) {
         const rw_rope_group *now = rw_rope_set_find(before, set->group[i].layers);
         if (set->group[i].layers == RW_LAYERS_SLIDING)

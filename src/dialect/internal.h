@@ -33,8 +33,11 @@ typedef struct rw_hf_rules {
     rw_amplitude_key amplitude;
     bool longrope_ratio_amplitude; /* LongRoPE's A from M/L0 or the mscale keys, nothing else  */
     bool dynamic_is_static;        /* dynamic NTK frozen at M * s                              */
-    bool has_ntk;                  /* knows a type "ntk" (vLLM's own schedule)                 */
-    bool unknown_is_none;          /* an unknown type is warned about and left out             */
+    bool su_needs_origin;    /* type "su" only with an original window in the block itself     */
+    bool v2_plain_logits;    /* DeepSeek-V2's attention has no mscale                           */
+    bool no_flat_parameters; /* cannot split a flat rope_parameters over OLMo-3's layer types   */
+    bool has_ntk;            /* knows a type "ntk" (vLLM's own schedule)                 */
+    bool unknown_is_none;    /* an unknown type is warned about and left out             */
     const char *const *theta_keys; /* NULL-terminated aliases of rope_theta, first match wins  */
 } rw_hf_rules;
 
@@ -72,11 +75,13 @@ typedef enum rw_dual { RW_DUAL_NO, RW_DUAL_GEMMA3, RW_DUAL_FULL_ONLY } rw_dual;
 
 /* A model type that rotates. Zero or NULL: the usual (theta 10000, whole head, half pairs). */
 typedef struct rw_model_type {
-    const char *hf;   /* model_type */
-    const char *gguf; /* general.architecture, NULL: llama.cpp has none known to us */
-    double theta;     /* class default when the config states none */
-    double partial;   /* class default of partial_rotary_factor    */
-    bool interleaved; /* pairs of the HF checkpoint                */
+    const char *hf;    /* model_type */
+    const char *gguf;  /* general.architecture, NULL: llama.cpp has none known to us */
+    double theta;      /* class default when the config states none */
+    double partial;    /* class default of partial_rotary_factor    */
+    uint32_t head_dim; /* class default when neither it nor heads and width are stated */
+    uint64_t window;   /* class default of max_position_embeddings */
+    bool interleaved;  /* pairs of the HF checkpoint                */
     bool gguf_interleaved;
     bool gguf_factors; /* its graph passes rope_freqs / rope_factors to the rotation */
     rw_dual dual;

@@ -57,15 +57,43 @@ static rw_status refuse_gguf(rw_runtime runtime, rw_error *err) {
                    rw_runtime_name(runtime));
 }
 
-rw_status rw_dialect_read(rw_runtime runtime, const rw_source *source, rw_rope_set *out,
-                          rw_diagnostics *diagnostics, rw_error *err) {
-    memset(out, 0, sizeof *out);
+static rw_status read_as(rw_runtime runtime, const rw_source *source, rw_rope_set *out,
+                         rw_diagnostics *diagnostics, rw_error *err) {
     if (is_gguf(source))
         return runtime == RW_LLAMA_CPP ? rw_llama_cpp_read(source, out, diagnostics, err)
                                        : refuse_gguf(runtime, err);
     if (runtime == RW_LLAMA_CPP)
         return rw_llama_cpp_convert(source, out, diagnostics, err);
     return rw_hf_read_set(runtimes[runtime].rules, source, out, diagnostics, err);
+}
+
+rw_status rw_dialect_read(rw_runtime runtime, const rw_source *source, rw_rope_set *out,
+                          rw_diagnostics *diagnostics, rw_error *err) {
+    memset(out, 0, sizeof *out);
+    rw_status status = read_as(runtime, source, out, diagnostics, err);
+    if (status != RW_OK)
+        out->count = 0; /* nothing half-read */
+    return status;
+}
+
+rw_status rw_dialect_read_best(const rw_source *source, rw_rope_set *out,
+                               rw_diagnostics *diagnostics, rw_error *err) {
+    /* those that know every spelling first */
+    static const rw_runtime others[] = {RW_VLLM, RW_SGLANG, RW_TRANSFORMERS4};
+    rw_runtime home = rw_dialect_home(source);
+    rw_status status = rw_dialect_read(home, source, out, diagnostics, err);
+    if (is_gguf(source) || status != RW_ERR_INPUT)
+        return status;
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        if (rw_dialect_read(others[i], source, out, NULL, NULL) != RW_OK)
+            continue;
+        rw_diagnose(diagnostics, "dialect.home_unreadable", RW_WARNING, true, rw_runtime_name(home),
+                    "%s cannot load this checkpoint as it is; what it rotates by today is taken "
+                    "from %s",
+                    rw_runtime_name(home), rw_runtime_name(others[i]));
+        return RW_OK;
+    }
+    return status;
 }
 
 const rw_rope_group *rw_primary_group(const rw_rope_set *set) {

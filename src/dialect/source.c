@@ -53,7 +53,8 @@ static void find_language(rw_source *source) {
     source->language_path = "";
     for (const char *const *path = language_paths; *path; path++) {
         const rw_json *object = rw_json_path(root, *path);
-        if (object && object->type == RW_JSON_OBJECT && has_heads(object) && rotates(object)) {
+        if (object && object->type == RW_JSON_OBJECT &&
+            (known_to_rotate(object) || (has_heads(object) && rotates(object)))) {
             source->language = object;
             source->language_path = *path;
             return;

@@ -14,6 +14,7 @@ static const char *const theta_keys[] = {"rope_theta", "rotary_emb_base", NULL};
 const rw_hf_rules rw_transformers4_rules = {
     .runtime = RW_TRANSFORMERS4,
     .longrope_top_origin = true,
+    .v2_plain_logits = true,
     .reads_truncate = true,
     .reads_mscale = true,
     .amplitude = RW_AMPLITUDE_FINAL,
@@ -24,6 +25,7 @@ const rw_hf_rules rw_transformers4_early_rules = {
     .runtime = RW_TRANSFORMERS4_EARLY,
     .origin_is_window = true,
     .longrope_top_origin = true,
+    .v2_plain_logits = true,
     .amplitude = RW_AMPLITUDE_FINAL,
     .theta_keys = theta_keys,
 };

@@ -103,6 +103,13 @@ static uint64_t tokenizer_window(const rw_source *source) {
     return rw_json_u64_or(rw_json_get(root, "model_max_length"), 0);
 }
 
+/* Does the schedule have an origin that it counts rotations over? (Dynamic NTK's threshold is the
+   advertised window itself.) */
+static bool counts_rotations(const rw_rope_spec *spec) {
+    return spec->method == RW_ROPE_YARN || spec->method == RW_ROPE_NTK_BY_PARTS ||
+           spec->method == RW_ROPE_LLAMA3 || spec->method == RW_ROPE_LONGROPE;
+}
+
 rw_status rw_windows_read(rw_source *source, rw_error *err) {
     rw_rope_set *set = rw_arena_alloc(source->arena, sizeof *set);
     if (!set)
@@ -110,9 +117,9 @@ rw_status rw_windows_read(rw_source *source, rw_error *err) {
     rw_error why = {0};
     const rw_rope_group *group = NULL;
     source->windows.advertised = advertised(source);
-    if (rw_dialect_read(rw_dialect_home(source), source, set, NULL, &why) == RW_OK)
+    if (rw_dialect_read_best(source, set, NULL, &why) == RW_OK)
         group = rw_primary_group(set);
-    if (group)
+    if (group && counts_rotations(&group->spec))
         source->windows.ramp_origin = group->spec.original_context;
     source->windows.tokenizer = tokenizer_window(source);
     choose_native(source, group);

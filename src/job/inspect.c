@@ -35,20 +35,30 @@ static void merge(rw_diagnostics *into, const rw_diagnostics *from) {
 
 static rw_status read_all(inspection *job, rw_error *err) {
     rw_runtime home = rw_dialect_home(job->source);
+    bool any = false;
     for (unsigned i = 0; i < RW_RUNTIME_COUNT; i++) {
         reading *r = &job->readings[i];
         r->diagnostics.arena = job->source->arena;
         rw_status status =
             rw_dialect_read((rw_runtime)i, job->source, &r->set, &r->diagnostics, &r->error);
         r->readable = status == RW_OK;
-        if (status != RW_OK && (status != RW_ERR_INPUT || i == home)) {
+        any |= r->readable;
+        if (status != RW_OK && status != RW_ERR_INPUT) {
             if (err)
                 *err = r->error;
             return status;
         }
     }
+    if (!any) {
+        if (err)
+            *err = job->readings[home].error;
+        return RW_ERR_INPUT;
+    }
     merge(&job->all, &job->source->diagnostics);
     merge(&job->all, &job->readings[home].diagnostics);
+    if (!job->readings[home].readable)
+        rw_diagnose(&job->all, "dialect.unreadable", RW_ERROR, true,
+                    job->readings[home].error.where, "%s", job->readings[home].error.message);
     for (unsigned i = 0; i < RW_RUNTIME_COUNT; i++)
         if (job->readings[i].readable)
             merge(&job->all, &job->readings[i].diagnostics);

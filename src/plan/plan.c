@@ -157,7 +157,7 @@ rw_status rw_plan_make(const rw_source *source, const rw_plan_options *options, 
     RW_TRY(rw_guard_context(options->context, err));
     RW_TRY(rw_guard_source(source, err));
     copy_diagnostics(&source->diagnostics, &out->diagnostics);
-    RW_TRY(rw_dialect_read(rw_dialect_home(source), source, &out->before, &out->diagnostics, err));
+    RW_TRY(rw_dialect_read_best(source, &out->before, &out->diagnostics, err));
     out->targets = rw_dialect_default_targets(source);
     RW_TRY(native_window(source, &options->scaling, out, err));
     RW_TRY(rw_guard_shrink(out->native, out->context, err));

@@ -25,7 +25,7 @@ rw_status rw_plan_try(const rw_source *source, const rw_scaling_options *scaling
                       rw_rope_set *out, rw_diagnostics *diagnostics, rw_error *err) {
     rw_decision decision = {.method = RW_ROPE_NONE};
     RW_TRY(rw_plan_method(scaling, RW_ROPE_NONE, &decision.method, err));
-    RW_TRY(rw_dialect_read(rw_dialect_home(source), source, out, diagnostics, err));
+    RW_TRY(rw_dialect_read_best(source, out, diagnostics, err));
     if (decision.method == RW_ROPE_NONE)
         return RW_OK;
     decision.original =

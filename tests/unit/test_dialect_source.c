@@ -23,7 +23,7 @@ static const window_row windows[] = {
     {"phi3-longrope", "", 4096, 131072, 4096},
     {"phi4-mini", "", 4096, 131072, 4096},
     {"ministral3", "", 16384, 262144, 16384},
-    {"internlm2", "", 32768, 32768, 32768},
+    {"internlm2", "", 32768, 32768, 0},
     {"smollm3", "", 65536, 65536, 0},
     {"pythia", "", 2048, 2048, 0},
     {"llava", "text_config", 4096, 4096, 0},
