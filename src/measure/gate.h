@@ -100,7 +100,8 @@ typedef struct rw_length_finding {
     bool provisional;
 } rw_length_finding;
 
-enum { RW_LENGTH_FINDINGS_MAX = 256, RW_GATE_TASKS_MAX = 8 };
+/* As many as a scope can hold (scope.h): none is left out of the verdict. */
+enum { RW_GATE_TASKS_MAX = 8, RW_LENGTH_FINDINGS_MAX = RW_GATE_TASKS_MAX * 64 };
 
 /* What became of one task. */
 typedef struct rw_task_finding {

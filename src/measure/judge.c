@@ -257,6 +257,9 @@ static rw_status make_scores(const judge *j, rw_error *err) {
     return RW_OK;
 }
 
+_Static_assert(RW_GATE_TASKS_MAX >= RW_PICKS_MAX, "a task of the scope has no place in the gate");
+_Static_assert(RW_LENGTH_FINDINGS_MAX >= RW_PICKS_MAX * RW_LENGTHS_MAX, "nor has a length");
+
 /* ---- judging --------------------------------------------------------------------------------- */
 
 static rw_status check_alike(const rw_measurement *before, const rw_measurement *after,

@@ -103,7 +103,7 @@ static size_t next_edge(size_t edge) {
 
 size_t rw_bucket_edges(size_t length, size_t native, size_t edges[RW_BUCKETS_MAX + 1]) {
     size_t count = 0, grid = 0;
-    for (edges[0] = 0; edges[count] < length && count < RW_BUCKETS_MAX - 1;) {
+    for (edges[0] = 0; count < RW_BUCKETS_MAX - 1 && edges[count] < length;) {
         grid = next_edge(grid);
         if (native > edges[count] && native < grid && native < length)
             edges[++count] = native;

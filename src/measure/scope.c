@@ -180,7 +180,7 @@ size_t rw_scope_gain_lengths(const rw_scope *scope, size_t out[RW_LENGTHS_MAX]) 
         return 0;
     for (size_t length = scope->native * 2; length < longest; length *= 2)
         add_length(&list, length);
-    for (size_t i = 0; i < scope->length_count; i++)
+    for (size_t i = scope->length_count; i-- > 0;) /* the longest must not fall off the end */
         if (scope->lengths[i] > scope->native)
             add_length(&list, scope->lengths[i]);
     sort_lengths(&list);
