@@ -257,8 +257,10 @@ static rw_status make_scores(const judge *j, rw_error *err) {
     return RW_OK;
 }
 
-_Static_assert(RW_GATE_TASKS_MAX >= RW_PICKS_MAX, "a task of the scope has no place in the gate");
-_Static_assert(RW_LENGTH_FINDINGS_MAX >= RW_PICKS_MAX * RW_LENGTHS_MAX, "nor has a length");
+_Static_assert((int)RW_GATE_TASKS_MAX >= (int)RW_PICKS_MAX,
+               "a task of the scope has no place in the gate");
+_Static_assert((int)RW_LENGTH_FINDINGS_MAX >= (int)RW_PICKS_MAX * (int)RW_LENGTHS_MAX,
+               "nor has a length");
 
 /* ---- judging --------------------------------------------------------------------------------- */
 
