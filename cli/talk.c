@@ -4,9 +4,10 @@
  * On a terminal progress is one line that is overwritten; elsewhere it is a plain line every few
  * seconds, none for work that ends sooner.
  */
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
 
 #include "program.h"
 
@@ -41,29 +42,55 @@ static void put_time(char out[32], double seconds) {
         snprintf(out, 32, "%lu h %lu min", whole / 3600, whole / 60 % 60);
 }
 
-static void put_line(const char *task, uint64_t done, uint64_t total, const char *unit) {
-    char amount[16], goal[16], pace[16], left[32];
+/* Appends to a line of fixed size; what doesn't fit is cut. */
+typedef struct talk_line {
+    char text[160];
+    size_t size;
+} talk_line;
+
+RW_PRINTF(2, 3) static void add(talk_line *l, const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    int size = vsnprintf(l->text + l->size, sizeof l->text - l->size, format, arguments);
+    va_end(arguments);
+    size_t room = sizeof l->text - 1 - l->size;
+    l->size += size < 0 ? 0 : (size_t)size < room ? (size_t)size : room;
+}
+
+static void describe(talk_line *l, const char *task, uint64_t done, uint64_t total,
+                     const char *unit) {
+    char amount[16], left[32];
     bool bytes = strcmp(unit, "bytes") == 0;
     double seconds = rw_now() - state.began;
     double rate =
         seconds > 0.2 && done > state.first ? (double)(done - state.first) / seconds : 0.0;
     put_amount(amount, (double)done, bytes);
-    fprintf(stderr, "%s: %s", task, amount);
+    add(l, "%s: %s", task, amount);
     if (total) {
-        put_amount(goal, (double)total, bytes);
-        fprintf(stderr, " of %s", goal);
+        put_amount(amount, (double)total, bytes);
+        add(l, " of %s", amount);
     }
-    fprintf(stderr, " %s", unit);
+    add(l, " %s", unit);
     if (total)
-        fprintf(stderr, " (%.0f %%)", 100.0 * (double)done / (double)total);
-    if (rate > 0.0) {
-        put_amount(pace, rate, bytes);
-        fprintf(stderr, ", %s %s/s", pace, unit);
-    }
-    if (rate > 0.0 && total > done) {
+        add(l, " (%.0f %%)", 100.0 * (double)done / (double)total);
+    if (rate <= 0.0)
+        return;
+    put_amount(amount, rate, bytes);
+    add(l, ", %s %s/s", amount, unit);
+    if (total > done) {
         put_time(left, (double)(total - done) / rate);
-        fprintf(stderr, ", %s left", left);
+        add(l, ", %s left", left);
     }
+}
+
+/* On a terminal the line must not wrap, or it could not be overwritten. */
+static void put_line(const talk_line *l) {
+    struct winsize size = {.ws_col = 0};
+    int width = (int)l->size;
+    if (isatty(STDERR_FILENO) && ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 1 &&
+        width >= size.ws_col)
+        width = size.ws_col - 1;
+    fprintf(stderr, "%.*s", width, l->text);
 }
 
 static void begin_task(const char *task, uint64_t done) {
@@ -75,19 +102,19 @@ static void begin_task(const char *task, uint64_t done) {
 void cli_on_progress(void *user, const char *task, uint64_t done, uint64_t total,
                      const char *unit) {
     cli *c = user;
+    talk_line l = {.size = 0};
     if (strcmp(task, state.task) != 0 || done < state.first)
         begin_task(task, done);
-    if (c->stderr_terminal) {
-        fputs("\r\033[K", stderr);
-        put_line(task, done, total, unit);
-        state.line = true;
-        return;
-    }
-    if (rw_now() - state.shown < PLAIN_SECONDS)
+    if (rw_cancelled(c->ctx) || (!c->stderr_terminal && rw_now() - state.shown < PLAIN_SECONDS))
         return;
     state.shown = rw_now();
-    put_line(task, done, total, unit);
-    fputc('\n', stderr);
+    describe(&l, task, done, total, unit);
+    if (c->stderr_terminal)
+        fputs("\r\033[K", stderr);
+    put_line(&l);
+    if (!c->stderr_terminal)
+        fputc('\n', stderr);
+    state.line = c->stderr_terminal;
 }
 
 void cli_end_progress(cli *c) {
