@@ -59,7 +59,8 @@ typedef enum rw_copy_mode { RW_COPY, RW_COPY_LINK } rw_copy_mode;
    RW_COPY_LINK makes a hard link instead. Reports progress and obeys cancel. */
 rw_status rw_file_copy(rw_context *ctx, const char *from, const char *to, rw_copy_mode mode,
                        rw_error *err);
-/* Appends [offset, offset+size) of `from` to the open descriptor `fd` (for GGUF surgery). */
+/* Appends [offset, offset+size) of `from` to the open descriptor `fd` (for GGUF surgery); what is a
+   hole in `from` becomes one in a regular file. */
 rw_status rw_file_copy_range(rw_context *ctx, const rw_file *from, uint64_t offset, uint64_t size,
                              int fd, const char *to_path, rw_error *err);
 

@@ -392,6 +392,51 @@ static void test_copy_range(void **state) {
     rw_file_close(&file);
 }
 
+/* A hole in front, between and behind, copied from and to places off every block: the same bytes,
+   and no more blocks than the data need. */
+static void test_copy_holes(void **state) {
+    enum { MIB = 1 << 20, SIZE = 48 * MIB };
+    static char data[MIB], byte[2];
+    rw_file from, to;
+    struct stat st;
+    rw_error err = {0};
+    (void)state;
+    memset(data, 'd', sizeof data);
+    int fd = open(scratch_path("sparse"), O_RDWR | O_CREAT, 0666);
+    assert_int_equal(ftruncate(fd, SIZE), 0);
+    assert_int_equal(pwrite(fd, data, MIB, 16 * MIB), MIB);
+    assert_int_equal(pwrite(fd, data, MIB, 31 * MIB), MIB);
+    close(fd);
+    assert_ok(rw_file_open(ctx, scratch_path("sparse"), &from, &err));
+    fd = open(scratch_path("copy"), O_RDWR | O_CREAT, 0666);
+    assert_int_equal(write(fd, "head!", 5), 5);
+    assert_ok(rw_file_copy_range(ctx, &from, 100, SIZE - 100, fd, "copy", &err));
+    assert_int_equal(write(fd, "!", 1), 1); /* behind what was copied */
+    close(fd);
+    assert_ok(rw_file_open(ctx, scratch_path("copy"), &to, &err));
+    assert_int_equal(to.size, 5 + SIZE - 100 + 1);
+    for (uint64_t at = 100; at < SIZE; at += 1013) {
+        assert_ok(rw_file_read(&from, at, byte, 1, &err));
+        assert_ok(rw_file_read(&to, at - 95, byte + 1, 1, &err));
+        assert_int_equal(byte[0], byte[1]);
+    }
+    assert_ok(rw_file_read(&to, to.size - 1, byte, 1, &err));
+    assert_int_equal(byte[0], '!');
+    assert_int_equal(fstat(from.fd, &st), 0);
+    if (st.st_blocks < 8 * MIB / 512) { /* not where the file system knows no holes */
+        assert_int_equal(fstat(to.fd, &st), 0);
+        assert_true(st.st_blocks < 8 * MIB / 512);
+    }
+    rw_file_close(&to);
+    /* a file that became shorter ends in no hole */
+    assert_int_equal(truncate(scratch_path("sparse"), 40 * MIB), 0);
+    fd = open(scratch_path("copy"), O_RDWR | O_TRUNC, 0666);
+    check_code(rw_file_copy_range(ctx, &from, 100, SIZE - 100, fd, "copy", &err), RW_ERR_INPUT,
+               &err, "file.truncated");
+    close(fd);
+    rw_file_close(&from);
+}
+
 static void test_cancelled(void **state) {
     rw_error err = {0};
     rw_sha256 digest;
@@ -499,6 +544,7 @@ int main(void) {
         cmocka_unit_test(test_output_full),
         cmocka_unit_test(test_copy),
         cmocka_unit_test(test_copy_range),
+        cmocka_unit_test(test_copy_holes),
         cmocka_unit_test(test_cancelled),
         cmocka_unit_test(test_out_of_memory),
         cmocka_unit_test(test_hash),
