@@ -27,6 +27,13 @@ typedef enum rw_dtype {
     RW_Q8_0,
     RW_Q4_0,
     RW_Q4_1,
+    RW_Q5_0,
+    RW_Q5_1,
+    RW_Q2_K,
+    RW_Q3_K,
+    RW_Q4_K,
+    RW_Q5_K,
+    RW_Q6_K,
     RW_DTYPE_OTHER /* known to the container, its bytes can be copied but not read as numbers */
 } rw_dtype;
 
@@ -41,6 +48,7 @@ typedef struct rw_tensor {
     rw_str name;
     rw_dtype dtype;
     const char *dtype_name; /* as the container spells it: "BF16", "Q4_1", "I64" */
+    uint32_t ggml_type;     /* a GGUF's own number for it */
     uint32_t n_dims;
     uint64_t shape[RW_MAX_DIMS]; /* row-major, outermost first (a GGUF's order reversed) */
     uint64_t elements;
@@ -53,7 +61,8 @@ typedef struct rw_checkpoint rw_checkpoint;
 typedef struct rw_gguf rw_gguf;
 
 /* A missing or damaged weight file is no error: an HF checkpoint then has no tensors, and a GGUF
-   may end anywhere behind its header (reads beyond its end fail with file.truncated). */
+   may end anywhere behind its header (reads beyond its end fail with file.truncated), and the later
+   files of a split series may be missing (then it is not edited: "gguf.split"). */
 enum { RW_OPEN_NO_WEIGHTS = 1 };
 
 /* Opens a directory, a GGUF or a config.json. Codes: checkpoint.*, safetensors.*, gguf.*, json.*,
@@ -165,7 +174,9 @@ void rw_config_edit_abort(rw_config_edit *edit);
    (reflinked or copy_file_range'd where possible), order and alignment kept. */
 typedef struct rw_gguf_edit rw_gguf_edit;
 
-/* A split series is refused ("gguf.split"). `gguf` must outlive the edit. */
+/* A split series is one model and becomes one file: its tensors in the order of the files, the
+   metadata of the first (the only ones that llama.cpp reads), without the split.* keys. `gguf` must
+   outlive the edit. */
 rw_status rw_gguf_edit_begin(const rw_checkpoint *gguf, rw_gguf_edit **out, rw_error *err);
 /* Changed keys keep their place; new ones go to the end. */
 rw_status rw_gguf_edit_set_u32(rw_gguf_edit *edit, const char *key, uint32_t value, rw_error *err);

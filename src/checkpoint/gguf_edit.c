@@ -13,36 +13,69 @@ static rw_status allocate(rw_gguf_edit *edit, size_t count, size_t stride, void 
     return *out ? RW_OK : rw_fail_memory(err, edit->source->path, count * stride);
 }
 
-static rw_status copy_entries(rw_gguf_edit *edit, rw_error *err) {
+/* What says that a file is one of several; one file of all their tensors has none of it. */
+static bool belongs_to_split(rw_str key) {
+    return rw_str_is(key, "split.no") || rw_str_is(key, "split.count") ||
+           rw_str_is(key, "split.tensors.count");
+}
+
+static void copy_values(rw_gguf_edit *edit) {
     const rw_gguf *gguf = edit->source->gguf;
+    bool series = edit->source->file_count > 1;
+    for (size_t i = 0; i < gguf->count; i++) {
+        const rw_gguf_value *value = &gguf->values[i];
+        rw_str bytes = {gguf->bytes + value->begin, (size_t)(value->end - value->begin)};
+        if (!series || !belongs_to_split(value->key))
+            edit->values[edit->value_count++] = (rw_edit_value){value->key, bytes};
+    }
+}
+
+static void copy_tensors(rw_gguf_edit *edit) {
+    const rw_checkpoint *source = edit->source;
+    for (size_t i = 0; i < source->tensor_count; i++) {
+        const rw_tensor *tensor = &source->tensors[i];
+        rw_edit_tensor *copy = &edit->tensors[edit->tensor_count++];
+        *copy =
+            (rw_edit_tensor){.size = tensor->bytes, .file = tensor->file, .from = tensor->offset};
+        copy->info.name = tensor->name;
+        copy->info.type = tensor->ggml_type;
+        copy->info.n_dims = tensor->n_dims;
+        for (uint32_t k = 0; k < tensor->n_dims; k++)
+            copy->info.dims[k] = tensor->shape[tensor->n_dims - 1 - k];
+    }
+}
+
+static rw_status copy_entries(rw_gguf_edit *edit, rw_error *err) {
     void *items;
-    edit->value_capacity = gguf->count + 16;
-    edit->tensor_capacity = gguf->info_count + 16;
+    edit->value_capacity = edit->source->gguf->count + 16;
+    edit->tensor_capacity = edit->source->tensor_count + 16;
+    edit->tensors_changed = edit->source->file_count > 1;
     RW_TRY(allocate(edit, edit->value_capacity, sizeof *edit->values, &items, err));
     edit->values = items;
     RW_TRY(allocate(edit, edit->tensor_capacity, sizeof *edit->tensors, &items, err));
     edit->tensors = items;
-    for (size_t i = 0; i < gguf->count; i++) {
-        const rw_gguf_value *value = &gguf->values[i];
-        rw_str bytes = {gguf->bytes + value->begin, (size_t)(value->end - value->begin)};
-        edit->values[edit->value_count++] = (rw_edit_value){value->key, bytes};
-    }
-    for (size_t i = 0; i < gguf->info_count; i++) {
-        const rw_tensor *tensor = &edit->source->tensors[i];
-        edit->tensors[edit->tensor_count++] =
-            (rw_edit_tensor){.info = gguf->infos[i], .size = tensor->bytes, .from = tensor->offset};
-    }
+    copy_values(edit);
+    copy_tensors(edit);
     return RW_OK;
+}
+
+/* Opened without weights, a series may lack files: half a model is not written as a whole one. */
+static rw_status check_complete(const rw_checkpoint *source, rw_error *err) {
+    uint64_t count = 0;
+    rw_gguf_u64(source->gguf, "split.count", &count);
+    if (count <= 1 || count == source->file_count)
+        return RW_OK;
+    return rw_fail(err, RW_ERR_INPUT, "gguf.split", source->path,
+                   "%llu of the %llu files of the split series are there: put them all into one "
+                   "folder",
+                   (unsigned long long)source->file_count, (unsigned long long)count);
 }
 
 rw_status rw_gguf_edit_begin(const rw_checkpoint *gguf, rw_gguf_edit **out, rw_error *err) {
     *out = NULL;
     if (!gguf->gguf)
         return rw_fail(err, RW_ERR_INPUT, "gguf.magic", gguf->path, "this is not a GGUF");
-    if (gguf->file_count > 1)
-        return rw_fail(err, RW_ERR_INPUT, "gguf.split", gguf->path,
-                       "a split series is read but not edited: join its files first "
-                       "(llama-gguf-split --merge)");
+    RW_TRY(check_complete(gguf, err));
     rw_gguf_edit *edit = rw_calloc(gguf->ctx, 1, sizeof *edit);
     if (!edit)
         return rw_fail_memory(err, gguf->path, sizeof *edit);

@@ -14,7 +14,8 @@ typedef struct rw_edit_value {
 typedef struct rw_edit_tensor {
     rw_gguf_info info;    /* offset, begin and end are the writer's business */
     uint64_t size;        /* in bytes                                        */
-    uint64_t from;        /* where they are in the source                    */
+    uint32_t file;        /* which of the source's files has them            */
+    uint64_t from;        /* where in that file                              */
     const uint8_t *bytes; /* new contents instead, little-endian             */
 } rw_edit_tensor;
 
@@ -26,7 +27,7 @@ struct rw_gguf_edit {
     size_t value_count, value_capacity;
     rw_edit_tensor *tensors;
     size_t tensor_count, tensor_capacity;
-    bool tensors_changed;
+    bool tensors_changed; /* or the source is a series, whose data lie in several files */
 };
 
 rw_status rw_gguf_edit_write(const rw_gguf_edit *edit, const char *path, rw_error *err);

@@ -65,6 +65,7 @@ static rw_status name_tensor(rw_checkpoint *checkpoint, const rw_gguf_info *info
     tensor->name.size = info->name.size;
     tensor->name.data = rw_arena_text(&checkpoint->arena, info->name.data, info->name.size);
     tensor->dtype = type ? type->dtype : RW_DTYPE_OTHER;
+    tensor->ggml_type = info->type;
     tensor->dtype_name =
         type ? type->name : rw_arena_format(&checkpoint->arena, "type %u", info->type);
     if (!tensor->name.data || !tensor->dtype_name)
@@ -97,9 +98,17 @@ static rw_status check_range(const rw_file *file, rw_tensor *tensor, uint64_t li
                       last ? "the end of the file" : "the start of the next tensor");
 }
 
+/* A header alone (the first bytes of a download) is enough without weights: what lies beyond the
+   file is then found out by whoever reads it. A type of unknown size still reaches to the next
+   tensor, lest a copy leave it out. */
+static void settle_unknown(rw_tensor *tensor, uint64_t limit) {
+    if (tensor->bytes == UINT64_MAX)
+        tensor->bytes = tensor->offset < limit ? limit - tensor->offset : 0;
+}
+
 /* The tensors from `first` on belong to `file`: none may overlap another or the file's end. */
 static rw_status check_ranges(rw_checkpoint *checkpoint, size_t first, const rw_file *file,
-                              rw_error *err) {
+                              unsigned flags, rw_error *err) {
     size_t count = checkpoint->tensor_count - first;
     rw_tensor **sorted = rw_calloc(checkpoint->ctx, count + 1, sizeof(void *));
     rw_status status = RW_OK;
@@ -111,19 +120,14 @@ static rw_status check_ranges(rw_checkpoint *checkpoint, size_t first, const rw_
     for (size_t i = 0; i < count && status == RW_OK; i++) {
         bool last = i + 1 == count;
         uint64_t limit = last ? file->size : sorted[i + 1]->offset;
-        status = check_range(file, sorted[i], limit < file->size ? limit : file->size,
-                             limit >= file->size, err);
+        if (flags & RW_OPEN_NO_WEIGHTS)
+            settle_unknown(sorted[i], limit);
+        else
+            status = check_range(file, sorted[i], limit < file->size ? limit : file->size,
+                                 limit >= file->size, err);
     }
     rw_free(checkpoint->ctx, sorted);
     return status;
-}
-
-/* A header alone (the first bytes of a download) is enough without weights: what lies beyond the
-   file is then found out by whoever reads it. */
-static void settle_unknown(rw_checkpoint *checkpoint, size_t first) {
-    for (size_t i = first; i < checkpoint->tensor_count; i++)
-        if (checkpoint->tensors[i].bytes == UINT64_MAX)
-            checkpoint->tensors[i].bytes = 0;
 }
 
 static rw_status add_tensors(rw_checkpoint *checkpoint, const rw_gguf *gguf, uint32_t file,
@@ -136,10 +140,7 @@ static rw_status add_tensors(rw_checkpoint *checkpoint, const rw_gguf *gguf, uin
         RW_TRY(name_tensor(checkpoint, &gguf->infos[i], &tensor, err));
         RW_TRY(rw_checkpoint_add_tensor(checkpoint, &tensor, err));
     }
-    if (!(flags & RW_OPEN_NO_WEIGHTS))
-        return check_ranges(checkpoint, first, &checkpoint->files[file], err);
-    settle_unknown(checkpoint, first);
-    return RW_OK;
+    return check_ranges(checkpoint, first, &checkpoint->files[file], flags, err);
 }
 
 /* ---- split series ---------------------------------------------------------------------------- */
@@ -168,13 +169,11 @@ static rw_status split_path(rw_checkpoint *checkpoint, uint64_t no, uint64_t cou
     return *out ? RW_OK : rw_fail_memory(err, path, size);
 }
 
-static rw_status add_part(rw_checkpoint *checkpoint, uint64_t no, uint64_t count, unsigned flags,
-                          rw_error *err) {
-    char *path = NULL;
+static rw_status add_part(rw_checkpoint *checkpoint, const char *path, uint64_t no, uint64_t count,
+                          unsigned flags, rw_error *err) {
     uint32_t file = 0;
     uint64_t its_no = 0, its_count = 0;
     rw_gguf *part = NULL;
-    RW_TRY(split_path(checkpoint, no, count, &path, err));
     RW_TRY(rw_checkpoint_add_file(checkpoint, path, &file, err));
     RW_TRY(rw_gguf_read(checkpoint->ctx, &checkpoint->files[file], &part, err));
     bool fits = rw_gguf_u64(part, "split.no", &its_no) && its_no == no &&
@@ -197,8 +196,13 @@ static rw_status add_parts(rw_checkpoint *checkpoint, unsigned flags, rw_error *
                          err);
     if (count > SPLIT_MAX)
         return bad_split(checkpoint->path, "split.count is absurd: the file is damaged", err);
-    for (uint64_t i = 1; i < count; i++)
-        RW_TRY(add_part(checkpoint, i, count, flags, err));
+    for (uint64_t i = 1; i < count; i++) {
+        char *path = NULL;
+        RW_TRY(split_path(checkpoint, i, count, &path, err));
+        if ((flags & RW_OPEN_NO_WEIGHTS) && !rw_path_exists(path))
+            return RW_OK;
+        RW_TRY(add_part(checkpoint, path, i, count, flags, err));
+    }
     if (rw_gguf_u64(checkpoint->gguf, "split.tensors.count", &tensors) &&
         tensors != checkpoint->tensor_count)
         return bad_split(checkpoint->path,

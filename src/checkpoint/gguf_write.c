@@ -2,8 +2,9 @@
  * gguf_write.c - an edited GGUF as a file: header rewritten, tensor bytes copied.
  *
  * With the same tensors as before the data area is copied as one range, so that offsets, padding
- * and whatever else lies there stay. With others it is laid out anew, in the order of the entries,
- * each at the next multiple of the alignment: the only layout that llama.cpp accepts.
+ * and whatever else lies there stay. With others, or from several files, it is laid out anew, in
+ * the order of the entries, each at the next multiple of the alignment: the only layout that
+ * llama.cpp accepts.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -59,9 +60,9 @@ static rw_status pad(sink *s) {
     return RW_OK;
 }
 
-static rw_status copy(sink *s, uint64_t from, uint64_t size) {
-    const rw_checkpoint *source = s->edit->source;
-    RW_TRY(rw_file_copy_range(s->edit->ctx, &source->files[0], from, size, s->fd, s->path, s->err));
+static rw_status copy(sink *s, uint32_t file, uint64_t from, uint64_t size) {
+    const rw_file *source = &s->edit->source->files[file];
+    RW_TRY(rw_file_copy_range(s->edit->ctx, source, from, size, s->fd, s->path, s->err));
     s->at += size;
     return RW_OK;
 }
@@ -128,7 +129,7 @@ static rw_status put_tensors(sink *s) {
     for (size_t i = 0; i < s->edit->tensor_count; i++) {
         const rw_edit_tensor *tensor = &s->edit->tensors[i];
         RW_TRY(tensor->bytes ? put(s, tensor->bytes, (size_t)tensor->size)
-                             : copy(s, tensor->from, tensor->size));
+                             : copy(s, tensor->file, tensor->from, tensor->size));
         RW_TRY(pad(s));
     }
     return RW_OK;
@@ -143,19 +144,24 @@ static rw_status put_all(sink *s) {
     RW_TRY(pad(s));
     if (s->edit->tensors_changed)
         return put_tensors(s);
-    return size > begin ? copy(s, begin, size - begin) : RW_OK;
+    return size > begin ? copy(s, 0, begin, size - begin) : RW_OK;
 }
 
 /* ---- the file -------------------------------------------------------------------------------- */
 
 /* The input is never changed, whatever name it goes by. */
 static rw_status start_file(sink *s) {
+    const rw_checkpoint *source = s->edit->source;
     struct stat ours, theirs;
-    if (fstat(s->fd, &ours) != 0 || fstat(s->edit->source->files[0].fd, &theirs) != 0)
+    if (fstat(s->fd, &ours) != 0)
         return write_failed(s, errno);
-    if (ours.st_dev == theirs.st_dev && ours.st_ino == theirs.st_ino)
-        return rw_fail(s->err, RW_ERR_REFUSED, "output.exists", s->path,
-                       "the output is the input itself; choose another name");
+    for (size_t i = 0; i < source->file_count; i++) {
+        if (fstat(source->files[i].fd, &theirs) != 0)
+            return write_failed(s, errno);
+        if (ours.st_dev == theirs.st_dev && ours.st_ino == theirs.st_ino)
+            return rw_fail(s->err, RW_ERR_REFUSED, "output.exists", s->path,
+                           "the output is the input itself; choose another name");
+    }
     return ftruncate(s->fd, 0) == 0 ? RW_OK : write_failed(s, errno);
 }
 
@@ -168,7 +174,7 @@ static rw_status read_back(const rw_gguf_edit *edit, const char *path, rw_error 
     for (size_t i = 0; same && i < edit->tensor_count; i++) {
         const rw_edit_tensor *meant = &edit->tensors[i];
         same = rw_str_equal(written->tensors[i].name, meant->info.name) &&
-               written->gguf->infos[i].type == meant->info.type &&
+               written->tensors[i].ggml_type == meant->info.type &&
                written->tensors[i].bytes >= meant->size; /* unknown types count their padding */
     }
     rw_checkpoint_close(written);

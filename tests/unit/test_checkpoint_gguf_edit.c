@@ -134,6 +134,49 @@ static void what_cannot_be_is_refused(void **state) {
     assert_memory_equal(copy, sample.data, sample.size);
 }
 
+/* Its size is not known, so it is what lies before the next tensor, read with weights or without.
+ */
+static void unknown_types_are_copied(void **state) {
+    (void)state;
+    static const unsigned flags[] = {0, RW_OPEN_NO_WEIGHTS};
+    rw_gguf_edit_abort(edit);
+    rw_checkpoint_close(before);
+    for (size_t i = 0; i < sample.field_count; i++)
+        if (strcmp(sample.fields[i].name, "tensor type") == 0 &&
+            sample.data[sample.fields[i].at] == 8)
+            sample.data[sample.fields[i].at] = 200;
+    memory_file_set(&from, sample.data, sample.size);
+    for (int i = 0; i < 2; i++) {
+        assert_ok(rw_checkpoint_open(ctx, from.path, flags[i], &before, &err));
+        assert_ok(rw_gguf_edit_begin(before, &edit, &err));
+        assert_ok(rw_gguf_edit_set_tensor(edit, "rope_freqs.weight", &(float){1}, 1, &err));
+        rw_checkpoint *after = finish();
+        assert_int_equal(rw_checkpoint_tensor(after, "matrix")->bytes, 128);
+        assert_same_tensor(after, "matrix");
+        assert_same_tensor(after, "halves");
+        rw_checkpoint_close(after);
+        if (i == 0)
+            rw_checkpoint_close(before);
+    }
+}
+
+static void version_2_stays_version_2(void **state) {
+    (void)state;
+    static uint8_t copy[8];
+    rw_gguf_edit_abort(edit);
+    rw_checkpoint_close(before);
+    sample.data[4] = 2;
+    memory_file_set(&from, sample.data, sample.size);
+    assert_ok(rw_checkpoint_open(ctx, from.path, 0, &before, &err));
+    assert_ok(rw_gguf_edit_begin(before, &edit, &err));
+    assert_ok(rw_gguf_edit_set_u32(edit, "new", 1, &err));
+    rw_checkpoint *after = finish();
+    assert_int_equal(pread(to.fd, copy, sizeof copy, 0), 8);
+    assert_memory_equal(copy, "GGUF\2\0\0\0", 8);
+    assert_same_tensor(after, "matrix");
+    rw_checkpoint_close(after);
+}
+
 static void a_full_disk_is_reported(void **state) {
     (void)state;
     if (access("/dev/full", W_OK) != 0) {
@@ -165,6 +208,8 @@ int main(void) {
         EDIT_TEST(values_change_in_place),
         EDIT_TEST(tensors_come_and_go),
         EDIT_TEST(what_cannot_be_is_refused),
+        EDIT_TEST(unknown_types_are_copied),
+        EDIT_TEST(version_2_stays_version_2),
         EDIT_TEST(a_full_disk_is_reported),
         EDIT_TEST(a_source_that_shrinks_is_reported),
         EDIT_TEST(cancelling_stops_the_copy),

@@ -1,4 +1,4 @@
-/* What a path turns out to be; numbers from packed bytes; split series; real models. */
+/* What a path turns out to be; numbers from packed bytes; real models. */
 #include <math.h>
 
 #include "checkpoint_support.h"
@@ -152,53 +152,6 @@ static void long_tensors_are_read_in_pieces(void **state) {
     close(file.fd);
 }
 
-/* ---- split series ---------------------------------------------------------------------------- */
-
-static void put_part(const char *name, unsigned no, unsigned count, unsigned tensors) {
-    static bytes b;
-    memset(&b, 0, sizeof b);
-    put_bytes(&b, "GGUF\3\0\0\0\1\0\0\0\0\0\0\0\3\0\0\0\0\0\0\0", 24);
-    put_scalar(&b, "split.no", RW_GGUF_U16, no, 2);
-    put_scalar(&b, "split.count", RW_GGUF_U16, count, 2);
-    put_scalar(&b, "split.tensors.count", RW_GGUF_I32, tensors, 4);
-    char tensor[2] = {(char)('a' + no), 0};
-    put_tensor_info(&b, tensor, 1, 1, 0, 0, 0);
-    put_padding(&b, 32);
-    put_bytes(&b, "\0\0\x80\x3f", 4);
-    put_file(scratch_path(name), (char *)b.data, b.size);
-}
-
-static void split_series_are_one_model(void **state) {
-    (void)state;
-    rw_checkpoint *checkpoint;
-    rw_gguf_edit *edit;
-    const char *first = "m-00001-of-00003.gguf", *third = "m-00003-of-00003.gguf";
-    put_part(first, 0, 3, 3);
-    put_part("m-00002-of-00003.gguf", 1, 3, 3);
-    put_part(third, 2, 3, 3);
-    assert_ok(rw_checkpoint_open(ctx, scratch_path(first), 0, &checkpoint, &err));
-    assert_int_equal(rw_checkpoint_file_count(checkpoint), 3);
-    read_everything(checkpoint);
-    assert_int_equal(rw_checkpoint_tensor(checkpoint, "c")->file, 2);
-    assert_int_equal(rw_gguf_edit_begin(checkpoint, &edit, &err), RW_ERR_INPUT);
-    assert_string_equal(err.code, "gguf.split");
-    rw_checkpoint_close(checkpoint);
-    assert_int_equal(try_open(ctx, scratch_path(third), &err), RW_ERR_INPUT);
-    assert_string_equal(err.code, "gguf.split");
-    put_part(third, 1, 3, 3);
-    assert_int_equal(try_open(ctx, scratch_path(first), &err), RW_ERR_INPUT);
-    assert_string_equal(err.code, "gguf.split");
-    remove(scratch_path(third));
-    assert_int_equal(try_open(ctx, scratch_path(first), &err), RW_ERR_INPUT);
-    assert_string_equal(err.code, "file.missing");
-    put_part(first, 0, 3, 4);
-    put_part(third, 2, 3, 3);
-    assert_int_equal(try_open(ctx, scratch_path(first), &err), RW_ERR_INPUT);
-    put_part("other.gguf", 0, 3, 3);
-    assert_int_equal(try_open(ctx, scratch_path("other.gguf"), &err), RW_ERR_INPUT);
-    assert_string_equal(err.code, "gguf.split");
-}
-
 /* ---- real models ----------------------------------------------------------------------------- */
 
 static void the_embedded_model_opens(void **state) {
@@ -249,7 +202,6 @@ int main(void) {
         cmocka_unit_test(every_half_is_right),
         cmocka_unit_test(blocks_are_right),
         cmocka_unit_test(long_tensors_are_read_in_pieces),
-        cmocka_unit_test(split_series_are_one_model),
         cmocka_unit_test(the_embedded_model_opens),
         cmocka_unit_test(the_gguf_has_the_same_weights),
     };
