@@ -293,7 +293,7 @@ static rw_status not_numbers(const rw_tensor *tensor, rw_error *err) {
     return rw_fail(err, RW_ERR_INPUT, unknown ? "gguf.unknown_type" : "checkpoint.dtype",
                    tensor->name.data,
                    "the tensor is stored as %s, which ropewalk does not read as numbers: convert "
-                   "the model to F32, F16, BF16, Q8_0, Q4_0 or Q4_1",
+                   "the model to F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1 or a K-quant",
                    tensor->dtype_name);
 }
 

@@ -22,7 +22,10 @@ except ImportError as missing:
     sys.exit(77)
 
 PROGRAM = sys.argv[1]
-NUMBERS = ("F32", "F16", "BF16", "Q8_0", "Q4_0", "Q4_1")
+# Quantised types that we widen, and where the half-precision scales lie in their blocks.
+SCALES = {"Q8_0": [0], "Q4_0": [0], "Q4_1": [0, 2], "Q5_0": [0], "Q5_1": [0, 2], "Q2_K": [80, 82],
+          "Q3_K": [108], "Q4_K": [0, 2], "Q5_K": [0, 2], "Q6_K": [208]}
+NUMBERS = ("F32", "F16", "BF16", *SCALES)
 # Half-precision scales at every border: zeros, subnormals, the largest, infinities, NaN.
 NASTY = np.array([0x0000, 0x8000, 0x0001, 0x8001, 0x03FF, 0x0400, 0x3C00, 0xBC00, 0x7BFF, 0xFBFF,
                   0x7C00, 0xFC00, 0x7E00], np.uint16)
@@ -60,9 +63,9 @@ def same_bits(ours, theirs, what):
 # ---- GGUF ---------------------------------------------------------------------------------------
 
 def random_blocks(rng, kind, rows, blocks):
-    size = {"Q8_0": 34, "Q4_0": 18, "Q4_1": 20}[kind]
+    size = gguf.GGML_QUANT_SIZES[gguf.GGMLQuantizationType[kind]][1]
     data = rng.integers(0, 256, (rows, blocks, size), dtype=np.uint8)
-    for at in (0, 2) if kind == "Q4_1" else (0,):
+    for at in SCALES[kind]:
         scales = rng.choice(NASTY, (rows, blocks))
         plain = rng.integers(0, 0x7C00, (rows, blocks)).astype(np.uint16)
         scales = np.where(rng.random((rows, blocks)) < 0.5, scales, plain)
@@ -86,14 +89,14 @@ def write_gguf(path, rng):
     w.add_array("a.bools", [True, False])
     w.add_array("tokens", [f"token {i}" for i in range(5000)])
     kinds = gguf.GGMLQuantizationType
-    for kind in ("Q8_0", "Q4_0", "Q4_1"):
+    for kind in SCALES:
         w.add_tensor(f"{kind}.weight", random_blocks(rng, kind, 7, 65), raw_dtype=kinds[kind])
     w.add_tensor("f32.weight", rng.standard_normal((3, 5)).astype(np.float32))
     w.add_tensor("half.weight", np.arange(65536, dtype=np.uint16).view(np.float16).reshape(256, 256))
     w.add_tensor("bf16.weight", rng.integers(0, 65536, (9, 6), dtype=np.uint16).view(np.uint8),
                  raw_dtype=kinds.BF16)
     w.add_tensor("i8.weight", rng.integers(-128, 128, 11, dtype=np.int8))
-    w.add_tensor("q6.weight", rng.integers(0, 256, (2, 210), dtype=np.uint8), raw_dtype=kinds.Q6_K)
+    w.add_tensor("iq.weight", rng.integers(0, 256, (2, 136), dtype=np.uint8), raw_dtype=kinds.IQ4_XS)
     w.write_header_to_file(), w.write_kv_data_to_file(), w.write_tensors_to_file(), w.close()
 
 
@@ -164,6 +167,32 @@ def edit_gguf(path, scratch, edits, added=(), dropped=()):
     return new
 
 
+def check_series(path, scratch, first_without_tensors):
+    """The same model as a split series, written by gguf: edited, it is one file of the same tensors."""
+    whole = gguf.GGUFReader(path)
+    folder = scratch / f"series{int(first_without_tensors)}"
+    folder.mkdir()
+    w = gguf.GGUFWriter(folder / "s.gguf", "llama", split_max_tensors=4,
+                        small_first_shard=first_without_tensors)
+    w.add_uint32("llama.context_length", 512)
+    for t in whole.tensors:
+        w.add_tensor(t.name, np.array(t.data), raw_dtype=t.tensor_type)
+    w.write_header_to_file(), w.write_kv_data_to_file(), w.write_tensors_to_file(), w.close()
+    shards = sorted(folder.glob("s-*.gguf"))
+    check(len(shards) >= 3, "a series of several files")
+    out = scratch / "joined.gguf"
+    program("edit", shards[0], out, stdin=EDITS + "tensor rope_freqs.weight 1 2\n")
+    new = compare_gguf(out, scratch)
+    check(new.fields["llama.context_length"].contents() == 2048, "context_length of a series")
+    check(not any(k.startswith("split.") for k in new.fields), "a whole file is no part")
+    check([t.name for t in new.tensors] == [t.name for t in whole.tensors] + ["rope_freqs.weight"],
+          "a series' tensors and their order")
+    for old, t in zip(whole.tensors, new.tensors):
+        check(old.tensor_type == t.tensor_type and list(old.shape) == list(t.shape)
+              and old.data.tobytes() == t.data.tobytes(), f"{t.name} of a series")
+    out.unlink()
+
+
 def check_ggufs(scratch):
     path = scratch / "made.gguf"
     write_gguf(path, np.random.default_rng(7))
@@ -172,6 +201,8 @@ def check_ggufs(scratch):
     new = edit_gguf(path, scratch, EDITS + "tensor rope_freqs.weight 1 2.5 0.1\ndrop i8.weight\n",
                     added=["rope_freqs.weight"], dropped=["i8.weight"])
     check((new.tensors[-1].data == np.array([1, 2.5, 0.1], np.float32)).all(), "rope_freqs")
+    check_series(path, scratch, False)
+    check_series(path, scratch, True)
     shared = pathlib.Path(os.environ.get("RW_SOURCE_DIR", ".")) / "../shared/models/tiny.gguf"
     for real in [*sys.argv[2:], *([shared] if shared.exists() else [])]:
         compare_gguf(real, scratch)
