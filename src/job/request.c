@@ -128,7 +128,7 @@ static rw_status read_field(rw_arena *arena, const rw_json *node, char *base, co
         *(bool *)at = rw_json_bool_or(node, false);
         return RW_OK;
     case TRISTATE:
-        *(int *)at = rw_json_bool_or(node, false) ? 1 : -1;
+        *(int *)at = node->type != RW_JSON_BOOL ? 0 : node->boolean ? 1 : -1;
         return RW_OK;
     case LIST:
         return node->type == RW_JSON_ARRAY ? read_list(arena, node, base, f, err) : RW_OK;
