@@ -61,6 +61,13 @@ static uint64_t first_u64(const rw_json *object, const char *const *keys) {
     return 0;
 }
 
+static bool states_any(const rw_json *object, const char *const *keys) {
+    for (; *keys; keys++)
+        if (!rw_json_is_null(rw_json_get(object, *keys)))
+            return true;
+    return false;
+}
+
 static uint64_t head_dim_of(const rw_source *source, rw_layers layers) {
     const rw_json *language = source->language;
     static const char *const whole[] = {"qk_rope_head_dim", "head_dim", "attention_head_dim",
@@ -75,8 +82,13 @@ static uint64_t head_dim_of(const rw_source *source, rw_layers layers) {
     if (stated)
         return stated;
     uint64_t count = first_u64(language, heads), width = first_u64(language, widths);
-    uint64_t usual = rw_model_type_of(source)->head_dim;
-    return count && width ? width / count : usual; /* composite files leave defaults out */
+    if (count && width)
+        return width / count;
+    /* Composite files leave class defaults out; a number that is there and useless is no default.
+     */
+    return states_any(language, heads) && states_any(language, widths)
+               ? 0
+               : rw_model_type_of(source)->head_dim;
 }
 
 /* The part of a head that rotates. transformers 5 keeps the block's own; else the config's, under

@@ -60,20 +60,37 @@ static bool may_serve(const rw_rope_group *group, const rw_json *layer_type) {
     return rw_str_is(layer_type->string, rw_layers_name(group->layers));
 }
 
-/* One rotary module of the model is one of our rotations. */
-static bool is_resolved(const rw_rope_set *set, const rw_json *module) {
-    const rw_json *list = rw_json_get(module, "inv_freq");
+/* One rotary module of the model, run at `length`, is one of our rotations. */
+static bool is_resolved(const rw_rope_set *set, const rw_json *module, const rw_json *list,
+                        uint64_t length) {
     double amplitude = rw_json_number_or(rw_json_get(module, "attention_scaling"), NAN);
     for (uint32_t i = 0; i < set->count; i++) {
         rw_rope_table table;
         if (!may_serve(&set->group[i], rw_json_get(module, "layer_type")))
             continue;
-        assert_int_equal(rw_rope_table_build(&set->group[i].spec, 1, &table, NULL), RW_OK);
+        assert_int_equal(rw_rope_table_build(&set->group[i].spec, length, &table, NULL), RW_OK);
         /* their arithmetic is float32 */
         if (distance(&table, list) <= 4e-6 && fabs(table.attention_factor - amplitude) <= 1e-6)
             return true;
     }
     return false;
+}
+
+/* As constructed, and after a forward pass at each length that was tried. */
+static bool is_resolved_everywhere(const rw_rope_set *set, const rw_json *module) {
+    const rw_json *first = rw_json_get(module, "inv_freq");
+    const rw_json *lengths = rw_json_get(module, "lengths");
+    if (!is_resolved(set, module, first, 1))
+        return false;
+    for (const rw_json *n = lengths ? lengths->first : NULL; n; n = n->next) {
+        const rw_json *list = rw_json_get(n, "inv_freq");
+        uint64_t length = rw_json_u64_or(rw_json_get(n, "length"), 0);
+        if (rw_str_is(rw_json_string_or(list, ""), "as constructed"))
+            list = first;
+        if (list && list->type == RW_JSON_ARRAY && !is_resolved(set, module, list, length))
+            return false;
+    }
+    return true;
 }
 
 static unsigned check_family(const rw_json *family, rw_runtime runtime) {
@@ -90,7 +107,7 @@ static unsigned check_family(const rw_json *family, rw_runtime runtime) {
         if (!rw_json_get(n, "inv_freq"))
             continue;
         rw_str module = rw_json_string_or(rw_json_get(n, "module"), "?");
-        if (!is_resolved(set, n))
+        if (!is_resolved_everywhere(set, n))
             fail_msg("%.*s, %s: %.*s rotates otherwise", (int)family->key.size, family->key.data,
                      rw_runtime_name(runtime), (int)module.size, module.data);
         checked++;

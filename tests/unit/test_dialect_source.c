@@ -68,12 +68,12 @@ static void hostile_configs(void **state) {
     static const char *const texts[] = {
         "{}",
         "[]",
-        "{\"model_type\":\"llama\"}",
         "{\"model_type\":\"llama\",\"num_attention_heads\":0,\"hidden_size\":64}",
         "{\"model_type\":\"llama\",\"num_attention_heads\":1,\"hidden_size\":99999999}",
-        "{\"model_type\":\"llama\",\"hidden_size\":64,\"num_attention_heads\":2,"
-        "\"partial_rotary_factor\":-1}",
-        "{\"text_config\":7,\"vision_config\":{\"num_attention_heads\":2,\"rope_theta\":1}}",
+        ("{\"model_type\":\"llama\",\"hidden_size\":64,\"num_attention_heads\":2,"
+         "\"partial_rotary_factor\":-1}"),
+        ("{\"text_config\":7,\"vision_config\":{\"num_attention_heads\":2,"
+         "\"rope_theta\":1}}"),
     };
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         opened o;
