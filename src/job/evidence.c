@@ -5,7 +5,7 @@
 
 #include "job/extend.h"
 
-/* A budget is for both runs; each gets half, so that both cut the same. */
+/* A budget is for both runs, half for each; the second measures what the first one's cuts left. */
 static rw_measure_options measure_options(const rw_extending *job) {
     rw_measure_options options = job->options->measure;
     options.path = job->options->plan.path;
@@ -22,7 +22,8 @@ static rw_status measure(rw_extending *job, const rw_rope_set *rope, bool extend
                                 .rope = rope,
                                 .native = job->plan->native,
                                 .context = job->plan->context,
-                                .no_baseline = extended};
+                                .no_baseline = extended,
+                                .like = extended ? job->before : NULL};
     return rw_measurement_run(job->ctx, &subject, &job->corpus, &options, out, err);
 }
 

@@ -48,6 +48,9 @@ typedef struct rw_subject {
     uint64_t context; /* target window: what the gate wants covered; 0: the longest length */
     /* Don't read the windows cut to the native length: only the unextended model's are needed. */
     bool no_baseline;
+    /* Measure exactly what this one measured, after its budget's cuts, instead of cutting anew: so
+       that the gate compares like with like. NULL: by the options. */
+    const rw_measurement *like;
 } rw_subject;
 
 /* Measures `subject` by `options` (path, scaling and data are already resolved into the other

@@ -75,6 +75,20 @@ static void tell_cuts(rw_measurement *m, double wanted_seconds) {
     }
 }
 
+/* The cuts of an earlier measurement are this one's too. */
+static rw_status take_cuts(rw_measurement *m, const rw_measurement *like, rw_error *err) {
+    m->cuts = rw_arena_alloc(&m->arena, (like->cut_count + 1) * sizeof *m->cuts);
+    if (!m->cuts)
+        return rw_fail_memory(err, "budget", like->cut_count * sizeof *m->cuts);
+    for (; m->cut_count < like->cut_count; m->cut_count++) {
+        const char *cut = rw_arena_format(&m->arena, "%s", like->cuts[m->cut_count]);
+        if (!cut)
+            return rw_fail_memory(err, "budget", 64);
+        m->cuts[m->cut_count] = cut;
+    }
+    return RW_OK;
+}
+
 static rw_status keep_budget(rw_measurement *m, rw_scorer *scorer, const rw_corpus *corpus,
                              rw_error *err) {
     double unit_seconds;
@@ -128,12 +142,14 @@ static void diagnose_rows(rw_measurement *m) {
 }
 
 static rw_status run_all(rw_measurement *m, rw_scorer *scorer, const rw_tokenizer *tokenizer,
-                         const rw_corpus *corpus, rw_error *err) {
+                         const rw_corpus *corpus, const rw_measurement *like, rw_error *err) {
     double begun = rw_now();
     rw_work expected;
     RW_TRY(copy_corpus_facts(m, corpus, err));
     RW_TRY(check_documents(m, corpus, err));
-    if (m->budget_seconds > 0)
+    if (like)
+        RW_TRY(take_cuts(m, like, err));
+    else if (m->budget_seconds > 0)
         RW_TRY(keep_budget(m, scorer, corpus, err));
     RW_TRY(rw_work_estimate(&m->scope, scorer, corpus, &expected, err));
     double left = m->budget_seconds > 0 ? fmax(m->budget_seconds - (rw_now() - begun), 1e-3) : 0;
@@ -144,7 +160,7 @@ static rw_status run_all(rw_measurement *m, rw_scorer *scorer, const rw_tokenize
     m->tokens_read = meter.done.tokens;
     if (status != RW_OK && !m->out_of_time)
         return status;
-    RW_TRY(rw_perplexity_derive(m, err));
+    RW_TRY(rw_perplexity_derive(m, tokenizer, err));
     m->seconds = rw_now() - begun;
     diagnose_rows(m);
     return RW_OK;
@@ -152,8 +168,8 @@ static rw_status run_all(rw_measurement *m, rw_scorer *scorer, const rw_tokenize
 
 rw_status rw_measurement_make(rw_context *ctx, const rw_scope *scope, rw_scorer *scorer,
                               const rw_tokenizer *tokenizer, const rw_corpus *corpus,
-                              const rw_measure_options *options, rw_measurement **out,
-                              rw_error *err) {
+                              const rw_measure_options *options, const rw_measurement *like,
+                              rw_measurement **out, rw_error *err) {
     *out = NULL;
     rw_measurement *m = rw_calloc(ctx, 1, sizeof *m);
     if (!m)
@@ -168,7 +184,7 @@ rw_status rw_measurement_make(rw_context *ctx, const rw_scope *scope, rw_scorer 
     m->decode.reason = "perplexity was not asked for";
     m->budget_seconds = options->budget_seconds;
     m->no_timing = options->no_timing;
-    rw_status status = run_all(m, scorer, tokenizer, corpus, err);
+    rw_status status = run_all(m, scorer, tokenizer, corpus, like, err);
     m->store.corpus = NULL; /* the caller's */
     if (status != RW_OK) {
         rw_measurement_free(m);
@@ -185,9 +201,13 @@ rw_status rw_measurement_run(rw_context *ctx, const rw_subject *subject, const r
     rw_model_scorer scorer;
     *out = NULL;
     RW_TRY(rw_scope_make(subject, corpus, options, &scope, err));
+    if (subject->like) {
+        scope = subject->like->scope;
+        scope.baseline = !subject->no_baseline;
+    }
     rw_model_scorer_init(&scorer, subject);
     rw_status status = rw_measurement_make(ctx, &scope, &scorer.scorer, subject->tokenizer, corpus,
-                                           options, out, err);
+                                           options, subject->like, out, err);
     rw_model_scorer_free(&scorer);
     return status;
 }

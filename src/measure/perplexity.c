@@ -58,6 +58,7 @@ rw_status rw_perplexity_fill(const rw_scope *scope, rw_store *store, rw_scorer *
 /* The shape of one row while documents are added to it. */
 typedef struct row_maker {
     rw_measurement *m;
+    const rw_tokenizer *tokenizer;
     rw_row *row;
     rw_protocol_setting setting;
     size_t edges[RW_BUCKETS_MAX + 1];
@@ -68,14 +69,17 @@ static void add_share(rw_share *to, double nll) {
     to->count += 1;
 }
 
-static void add_window(const row_maker *maker, const rw_window *window, const double *nll,
-                       rw_share *share, rw_share *buckets) {
+static void add_window(const row_maker *maker, uint32_t document, const rw_window *window,
+                       const double *nll, rw_share *share, rw_share *buckets) {
+    const int32_t *targets =
+        maker->m->store.corpus->documents[document].tokens + window->start + window->first + 1;
     size_t bucket = 0;
     for (size_t i = 0; i < window->count; i++) {
         while (window->first + i >= maker->edges[bucket + 1])
             bucket++;
         add_share(share, nll[i]);
         add_share(&buckets[bucket], nll[i]);
+        maker->row->bytes += rw_tokenizer_token_bytes(maker->tokenizer, targets[i]).size;
     }
 }
 
@@ -96,7 +100,7 @@ static void add_document(const row_maker *maker, uint32_t document) {
         const rw_window window = protocol->window(tokens, &maker->setting, i);
         const double *nll =
             rw_store_find(&m->store, document, &window, row->length, protocol->window_bos);
-        add_window(maker, &window, nll, &row->shares[at], buckets);
+        add_window(maker, document, &window, nll, &row->shares[at], buckets);
     }
     if (count) {
         row->documents[at] = document;
@@ -129,9 +133,11 @@ static bool allocate_row(row_maker *maker) {
     return row->documents && row->shares && row->buckets && row->bucket_shares;
 }
 
-static rw_status derive_row(rw_measurement *m, size_t length, rw_row *row, rw_error *err) {
+static rw_status derive_row(rw_measurement *m, const rw_tokenizer *tokenizer, size_t length,
+                            rw_row *row, rw_error *err) {
     *row = (rw_row){.length = length};
-    row_maker maker = {.m = m, .row = row, .setting = setting_at(&m->scope, length)};
+    row_maker maker = {
+        .m = m, .tokenizer = tokenizer, .row = row, .setting = setting_at(&m->scope, length)};
     if (!allocate_row(&maker))
         return rw_fail_memory(err, "measurement", m->scope.documents * sizeof *row->shares);
     for (size_t b = 0; b < row->bucket_count; b++)
@@ -182,7 +188,7 @@ static rw_status derive_tail(rw_measurement *m, size_t length, rw_tail_row *row,
     return RW_OK;
 }
 
-rw_status rw_perplexity_derive(rw_measurement *m, rw_error *err) {
+rw_status rw_perplexity_derive(rw_measurement *m, const rw_tokenizer *tokenizer, rw_error *err) {
     const rw_scope *scope = &m->scope;
     size_t gains[RW_LENGTHS_MAX], gain_count = rw_scope_gain_lengths(scope, gains);
     if (!scope->perplexity)
@@ -192,7 +198,7 @@ rw_status rw_perplexity_derive(rw_measurement *m, rw_error *err) {
     if (!m->rows || !m->tails)
         return rw_fail_memory(err, "measurement", scope->length_count * sizeof *m->rows);
     for (; m->row_count < scope->length_count; m->row_count++)
-        RW_TRY(derive_row(m, scope->lengths[m->row_count], &m->rows[m->row_count], err));
+        RW_TRY(derive_row(m, tokenizer, scope->lengths[m->row_count], &m->rows[m->row_count], err));
     for (; m->tail_count < gain_count; m->tail_count++)
         RW_TRY(derive_tail(m, gains[m->tail_count], &m->tails[m->tail_count], err));
     return RW_OK;

@@ -20,6 +20,7 @@ typedef struct rw_row {
     uint32_t *documents; /* [document_count] index into the corpus */
     rw_share *shares;    /* [document_count]                       */
     rw_share total;
+    uint64_t bytes; /* of text that the scored tokens stand for */
     double nll;     /* NaN without documents */
     rw_interval ci; /* of nll                */
     size_t bucket_count;
@@ -86,7 +87,7 @@ struct rw_measurement {
 rw_status rw_perplexity_fill(const rw_scope *scope, rw_store *store, rw_scorer *scorer,
                              rw_error *err);
 /* Rows and tails from what is in the store. */
-rw_status rw_perplexity_derive(rw_measurement *m, rw_error *err);
+rw_status rw_perplexity_derive(rw_measurement *m, const rw_tokenizer *tokenizer, rw_error *err);
 
 /* retrieval_run.c */
 rw_status rw_retrieval_run(rw_measurement *m, rw_scorer *scorer, const rw_corpus *corpus,
@@ -96,10 +97,10 @@ rw_status rw_retrieval_run(rw_measurement *m, rw_scorer *scorer, const rw_corpus
 rw_status rw_decode_run(rw_measurement *m, rw_scorer *scorer, const rw_corpus *corpus,
                         rw_error *err);
 
-/* The whole measurement on any scorer (run.c). */
+/* The whole measurement on any scorer (measurement.c); `like` as in rw_subject, or NULL. */
 rw_status rw_measurement_make(rw_context *ctx, const rw_scope *scope, rw_scorer *scorer,
                               const rw_tokenizer *tokenizer, const rw_corpus *corpus,
-                              const rw_measure_options *options, rw_measurement **out,
-                              rw_error *err);
+                              const rw_measure_options *options, const rw_measurement *like,
+                              rw_measurement **out, rw_error *err);
 
 #endif

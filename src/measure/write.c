@@ -43,6 +43,8 @@ static void write_row(rw_json_writer *w, const rw_measurement *m, const rw_row *
     rw_json_member_u64(w, "tokens", (uint64_t)row->total.count);
     rw_json_member_double(w, "nll", row->nll);
     rw_json_member_double(w, "ppl", exp(row->nll));
+    rw_json_member_double(w, "bits_per_byte",
+                          row->total.sum / log(2) / (double)row->bytes); /* 0/0 is null */
     rw_interval_write(w, "ci95", ppl);
     rw_interval_write(w, "nll_ci95", row->ci);
     write_buckets(w, row);

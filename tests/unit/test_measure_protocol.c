@@ -28,7 +28,7 @@ static rw_status measure(made *m, const fake_model *fake, const rw_measure_optio
     scorer.depends_on_length = depends_on_length;
     const rw_subject subject = {.native = NATIVE, .context = options->context};
     RW_TRY(rw_scope_make(&subject, &m->corpus, options, &scope, err));
-    return rw_measurement_make(m->ctx, &scope, &scorer, m->tokenizer, &m->corpus, options,
+    return rw_measurement_make(m->ctx, &scope, &scorer, m->tokenizer, &m->corpus, options, NULL,
                                &m->measurement, err);
 }
 
@@ -108,13 +108,18 @@ static void test_half(void **state) {
                                         .chunks = 3};
     assert_ok(measure(m, &plain, &options, false, &err));
     double sum = 0, tokens = 0;
+    uint64_t bytes = 0;
     for (size_t d = 0; d < DOCUMENTS; d++)
         for (size_t w = 0; w < 3 && (w + 1) * 512 <= counts[d]; w++)
-            for (size_t p = 256; p <= 510; p++, tokens++)
+            for (size_t p = 256; p <= 510; p++, tokens++) {
+                int32_t target = m->corpus.documents[d].tokens[w * 512 + p + 1];
                 sum += fact(m, d, w * 512 + p + 1, p);
+                bytes += rw_tokenizer_token_bytes(m->tokenizer, target).size;
+            }
     const rw_row *row = row_at(m, 512);
     assert_true(row->total.count == tokens);
     assert_true(close_to(row->nll, sum / tokens));
+    assert_true(row->bytes == bytes);
     assert_int_equal((int)row->shares[1].count, 255); /* 700 tokens: one window */
 }
 
@@ -399,11 +404,34 @@ static void test_estimate_is_exact(void **state) {
         assert_ok(rw_work_estimate(&scope, &scorer, &m->corpus, &work, &err));
         m->fake = plain;
         assert_ok(rw_measurement_make(m->ctx, &scope, &scorer, m->tokenizer, &m->corpus, &options,
-                                      &m->measurement, &err));
+                                      NULL, &m->measurement, &err));
         assert_true(m->fake.tokens == work.tokens);
         rw_measurement_free(m->measurement);
         m->measurement = NULL;
     }
+}
+
+/* A second measurement like a first one that was cut has the same cuts, and cuts nothing more. */
+static void test_like_an_earlier_one(void **state) {
+    made *m = *state;
+    rw_error err = {0};
+    static const char *cuts[] = {"documents 10 -> 9"};
+    const rw_measure_options options = {.tasks = "perplexity",
+                                        .lengths = gate_lengths,
+                                        .length_count = 2,
+                                        .documents = 9,
+                                        .budget_seconds = 1e6};
+    rw_measurement *second = NULL;
+    assert_ok(measure(m, &plain, &options, false, &err));
+    m->measurement->cuts = cuts;
+    m->measurement->cut_count = 1;
+    rw_scorer scorer = fake_scorer(&m->fake);
+    assert_ok(rw_measurement_make(m->ctx, &m->measurement->scope, &scorer, m->tokenizer, &m->corpus,
+                                  &options, m->measurement, &second, &err));
+    assert_int_equal(second->cut_count, 1);
+    assert_string_equal(second->cuts[0], cuts[0]);
+    assert_int_equal(second->scope.documents, 9);
+    rw_measurement_free(second);
 }
 
 /* Out of time in the middle: what is there is whole documents, and it is marked. */
@@ -502,6 +530,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_not_alike, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_cut_order, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_estimate_is_exact, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_like_an_earlier_one, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_out_of_time, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_failure_gives_nothing, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_bad_options, set_up, tear_down),
