@@ -40,8 +40,12 @@ static bool applies(const advice *a, const rw_json *gate) {
     return required && rw_str_is(status, a->status);
 }
 
-void rw_advice_write(rw_json_writer *w, const rw_json *gate) {
+void rw_advice_write(rw_json_writer *w, const rw_json *gate, bool budget) {
+    bool incomplete = rw_str_is(rw_json_string_or(rw_json_get(gate, "result"), ""), "incomplete");
     rw_json_begin_array(w);
+    if (budget && incomplete)
+        rw_json_string(w, "The budget cut what would have been needed for a verdict: give a longer "
+                          "--budget, or none.");
     for (size_t i = 0; gate && i < sizeof table / sizeof *table; i++)
         if (applies(&table[i], gate))
             rw_json_string(w, table[i].text);

@@ -129,6 +129,7 @@ rw_status rw_record_receipt(rw_extending *job, rw_error *err);
 rw_status rw_record_result(rw_extending *job, rw_error *err);
 rw_status rw_record_nothing(rw_extending *job, rw_error *err);
 /* advice.c: the array of what would help, from the gate's JSON. */
-void rw_advice_write(rw_json_writer *w, const rw_json *gate);
+/* `budget`: the measurement ran under one. */
+void rw_advice_write(rw_json_writer *w, const rw_json *gate, bool budget);
 
 #endif

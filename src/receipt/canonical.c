@@ -78,12 +78,8 @@ static rw_status put_number(rw_buf *out, const rw_json *node, rw_error *err) {
     if (!isfinite(node->number))
         return rw_fail_at(err, RW_ERR_INPUT, "receipt.number", NULL, node->begin,
                           "A number is too large for an IEEE double, so it has no canonical form.");
-    if (node->number == 0.0) { /* -0 too */
-        rw_buf_char(out, '0');
-        return RW_OK;
-    }
     digits d = {.count = 0};
-    if (node->number < 0.0)
+    if (node->number < 0.0) /* -0 is written "0" */
         rw_buf_char(out, '-');
     find_digits(fabs(node->number), &d);
     put_digits(out, &d);
@@ -125,12 +121,10 @@ static rw_status put_string(rw_buf *out, rw_str text, uint64_t offset, rw_error 
 
 /* ---- member order ---------------------------------------------------------------------------- */
 
-/* Code points sort as UTF-16 does once those beyond the BMP are moved to where their high
-   surrogates stand: above U+D7FF, below U+E000. */
+/* In UTF-16 the code points beyond the BMP begin with a surrogate, so they sort below U+E000 to
+   U+FFFF; all else sorts as code points do. */
 static uint32_t utf16_rank(uint32_t code_point) {
-    if (code_point >= 0x10000)
-        return 0xD800 + (code_point - 0x10000);
-    return code_point >= 0xE000 ? code_point + 0x110000 : code_point;
+    return code_point >= 0xE000 && code_point < 0x10000 ? code_point + 0x110000 : code_point;
 }
 
 typedef struct member {

@@ -73,6 +73,12 @@ static void test_everything_survives(void **state) {
     rw_plan_options read;
     write_request(ctx, &full, &text);
     read_request(&arena, &text, &read);
+    static const char *const names[] = {"context",      "method",           "original_context",
+                                        "rope_theta",   "attention_factor", "truncate",
+                                        "pair_factors", "targets",          "force"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        assert_non_null(strstr(text.data, names[i]));
+    assert_non_null(strstr(text.data, "\"force\":true"));
     assert_int_equal(read.context, 131072);
     assert_string_equal(read.scaling.method, "yarn");
     assert_string_equal(read.targets, "vllm,transformers5");

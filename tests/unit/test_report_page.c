@@ -125,6 +125,10 @@ static void test_poor_facts(void **state) {
     static const char *const facts[] = {
         "{}",
         "{\"plan\":null,\"before\":null,\"after\":null,\"gate\":null}",
+        "{\"plan\":{\"bands\":[{\"wavelength\":6},{\"wavelength\":-7},{\"wavelength\":8},"
+        "{\"wavelength\":9}],\"rope\":[{\"inv_freq\":[-1,1,0,0.1]}]}}",
+        "{\"plan\":{\"bands\":[{\"wavelength\":6},{\"wavelength\":7},{\"wavelength\":8}],"
+        "\"rope\":[{\"inv_freq\":[1,-0.5,0.1]}]}}",
         "{\"plan\":{\"bands\":[{},{}],\"rope\":[{\"inv_freq\":[0,-1]}]}}",
         "{\"plan\":{\"bands\":[{\"pair\":0,\"wavelength\":6.0}],\"rope\":[{\"inv_freq\":[1,2,3]}]}"
         "}",
