@@ -86,18 +86,20 @@ static void show_task(cli *c, const rw_json *before, const rw_json *after, rw_st
     size_t columns = distinct(list, task, "depth", depths, DEPTHS);
     char texts[DEPTHS][24];
     const char *headings[CLI_TABLE_COLUMNS] = {"length", "depth"};
+    size_t first = before ? 2 : 1; /* column of the first depth */
     cli_table table;
     for (size_t i = 0; i < columns; i++) {
         snprintf(texts[i], sizeof texts[i], "%g %%", 100.0 * depths[i]);
-        headings[i + 2] = texts[i];
+        headings[i + first] = texts[i];
     }
     cli_heading(c, "Found again by length and depth (%.*s)", (int)task.size, task.data);
-    cli_table_begin(&table, headings, columns + 2);
+    cli_table_begin(&table, headings, columns + first);
     for (size_t row = 0; row < 2 * rows; row++) {
         if (!sides[row % 2])
             continue;
         cli_table_cell(&table, "%.0f", lengths[row / 2]);
-        cli_table_cell(&table, "%s", !before ? "" : row % 2 ? "after" : "before");
+        if (before)
+            cli_table_cell(&table, "%s", row % 2 ? "after" : "before");
         for (size_t i = 0; i < columns; i++)
             rate_cell(&table, sides[row % 2], task, lengths[row / 2], depths[i]);
     }
