@@ -20,7 +20,7 @@ static rw_status decode(rw_scorer *scorer, const int32_t *tokens, size_t positio
     RW_TRY(scorer->append(scorer, tokens, position, NULL, err));
     for (size_t i = 0; i < RW_DECODE_STEPS; i++) {
         const int32_t *token = tokens + position + i;
-        double next;
+        double next = NAN;
         const rw_outputs outputs = {.count = 1, .target = token + 1, .nll = &next};
         RW_TRY(scorer->append(scorer, token, 1, &outputs, err));
         nll[i] = next;

@@ -141,8 +141,8 @@ static const rw_length_finding *weakest_length(const rw_scores *s, rw_judgement 
     return weakest;
 }
 
-static void explain(const rw_scores *s, const rw_judgement *j, const rw_length_finding *weakest,
-                    rw_finding *out) {
+static void explain(const rw_scores *s, const rw_thresholds *t, const rw_judgement *j,
+                    const rw_length_finding *weakest, rw_finding *out) {
     if (out->verdict == RW_VERDICT_FAIL && weakest)
         snprintf(out->reason, sizeof out->reason,
                  "%s at %llu tokens: %llu of %llu right, %.2f at depth %.2f", weakest->task,
@@ -157,8 +157,9 @@ static void explain(const rw_scores *s, const rw_judgement *j, const rw_length_f
                  j->tasks[0].ability, j->tasks[0].task);
     else if (out->verdict == RW_VERDICT_UNDEFINED)
         snprintf(out->reason, sizeof out->reason,
-                 "it takes the unextended model inside its window, and 40 trials a length, 8 a "
-                 "depth, depths from 0 to 1 no more than 0.25 apart, at every length up to %llu",
+                 "it takes the unextended model inside its window, and %llu trials a length, %llu "
+                 "a depth, depths from 0 to 1 no more than %.2f apart, at every length up to %llu",
+                 (unsigned long long)t->trials, (unsigned long long)t->depth_trials, t->depth_gap,
                  (unsigned long long)s->context);
 }
 
@@ -188,5 +189,5 @@ void rw_gate_decide_retrieval(const rw_scores *scores, const rw_thresholds *thre
         out->margin = (fmin(weakest->ci.low, weakest->worst) - thresholds->retrieval) /
                       (1 - thresholds->retrieval);
     }
-    explain(scores, j, weakest, out);
+    explain(scores, thresholds, j, weakest, out);
 }
