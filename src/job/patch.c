@@ -67,10 +67,19 @@ static rw_status write_gguf(rw_extending *job, rw_error *err) {
 
 /* ---- what it was made from ------------------------------------------------------------------- */
 
+/* One file, or those of a split series. */
+static rw_status list_gguf(rw_extending *job, rw_error *err) {
+    for (size_t i = 0; i < rw_checkpoint_file_count(job->input); i++) {
+        const char *path = rw_checkpoint_file(job->input, i)->path;
+        RW_TRY(rw_list_add(job->ctx, &job->inputs, path, rw_path_base(path), NULL, err));
+    }
+    return RW_OK;
+}
+
 static rw_status list_inputs(rw_extending *job, rw_error *err) {
     const char *path = rw_checkpoint_path(job->input);
     if (job->places.single)
-        return rw_list_add(job->ctx, &job->inputs, path, rw_path_base(path), NULL, err);
+        return list_gguf(job, err);
     if (rw_checkpoint_format(job->input) == RW_FORMAT_CONFIG)
         return rw_list_add(job->ctx, &job->inputs, path, "config.json", NULL, err);
     for (size_t i = 0; i < job->outputs.count; i++) {

@@ -180,8 +180,15 @@ static rw_status check_tables(verifying *v, rw_error *err) {
 
 /* ---- the patch, made again ------------------------------------------------------------------- */
 
-static const char *input_file_path(verifying *v, const char *input, const char *name) {
-    return rw_path_is_directory(input) ? rw_path_join(&v->arena, input, name) : input;
+/* `input` names a directory or a file, whatever that is called by now; the later files of a split
+   series lie beside the first. */
+static const char *input_file_path(verifying *v, const char *input, const char *name, bool first) {
+    if (rw_path_is_directory(input))
+        return rw_path_join(&v->arena, input, name);
+    if (first)
+        return input;
+    const char *folder = rw_path_folder(&v->arena, input);
+    return folder ? rw_path_join(&v->arena, folder, name) : NULL;
 }
 
 /* Is what lies there still what the patch was made from? */
@@ -195,7 +202,7 @@ static rw_status input_is_same(verifying *v, const char *input, const char **dif
             *differs = "a name leads out of the checkpoint's folder";
             return RW_OK;
         }
-        const char *path = input_file_path(v, input, name);
+        const char *path = input_file_path(v, input, name, file == files->first);
         if (!path)
             return rw_fail_memory(err, name, strlen(name));
         RW_TRY(compare_file(v, file, path, &how, err));

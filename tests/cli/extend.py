@@ -271,5 +271,55 @@ def test_interrupt_leaves_nothing_of_a_gguf(folder):
     nothing_left(folder)
 
 
+def split(folder, name, tensors):
+    """The GGUF as a series of files with that many tensors each, written by the package gguf."""
+    try:
+        import gguf
+    except ImportError:
+        raise Skip("the Python package gguf is not installed")
+    if not GGUF.exists():
+        raise Skip(f"{GGUF} is not there")
+    whole = gguf.GGUFReader(GGUF)
+    writer = gguf.GGUFWriter(folder / f"{name}.gguf", "llama", split_max_tensors=tensors)
+    for key, field in whole.fields.items():
+        if key.startswith("GGUF.") or key == "general.architecture":
+            continue
+        if field.types[0] == gguf.GGUFValueType.ARRAY:
+            writer.add_array(key, field.contents())
+        else:
+            writer.add_key_value(key, field.contents(), field.types[0])
+    for tensor in whole.tensors:
+        writer.add_tensor(tensor.name, tensor.data.copy(), raw_dtype=tensor.tensor_type)
+    writer.write_header_to_file(), writer.write_kv_data_to_file()
+    writer.write_tensors_to_file(), writer.close()
+    return sorted(folder.glob(f"{name}-*.gguf"))
+
+
+def test_a_split_gguf_is_one_model(folder):
+    parts, out, ref = split(folder, "s", 20), folder / "out.gguf", folder / "ref.gguf"
+    assert len(parts) == 3
+    before = {p: digest(p) for p in parts}
+    extend(parts[0], out, "--no-measure")
+    extend(GGUF, ref, "--no-measure")
+    assert {p: digest(p) for p in parts} == before, "the input changed"
+    proofs = [json.loads(p.with_suffix(".receipt.json").read_text())["manifest"] for p in (out, ref)]
+    assert proofs[0]["proof"]["tensors_sha256"] == proofs[1]["proof"]["tensors_sha256"]
+    assert {f["name"]: f["sha256"] for f in proofs[0]["input"]["files"]} == \
+        {p.name: before[p] for p in parts}
+    expect(run("compare", out, ref), 0)
+    receipt = out.with_suffix(".receipt.json")
+    expect(run("verify", receipt), 0)
+    with open(parts[2], "r+b") as part:
+        part.seek(5000)
+        part.write(b"x")
+    changed = run("verify", receipt, "--input", parts[0])
+    assert changed.code == 1 and parts[2].name in changed.out, changed.out
+    parts[1].unlink()
+    expect(run("inspect", parts[0]), 0)
+    expect(run("extend", parts[0], "--context", "2048", "-o", folder / "no.gguf", "--no-measure"), 3,
+           "gguf.split")
+    assert not list(folder.glob("no.*"))
+
+
 if __name__ == "__main__":
     main(globals())
