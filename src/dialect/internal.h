@@ -116,6 +116,10 @@ bool rw_gguf_needs_factors(const rw_rope_spec *spec);
 /* ---- others -----------------------------------------------------------------------------------
  */
 
+/* RW_ERR_INPUT dialect.bad_value for a key of the rotation with a value of the wrong kind
+   (hf_types.c). */
+rw_status rw_hf_check_types(const rw_source *source, rw_error *err);
+
 /* Windows and where the native one comes from (windows.c). */
 rw_status rw_windows_read(rw_source *source, rw_error *err);
 

@@ -385,6 +385,7 @@ rw_status rw_source_read(const rw_checkpoint *checkpoint, rw_arena *arena, rw_so
         find_language(out);
         RW_TRY(check_rotates(out, err));
         RW_TRY(read_arch_config(out, err));
+        RW_TRY(rw_hf_check_types(out, err));
         check_two_spellings(out);
         check_two_levels(out);
     }

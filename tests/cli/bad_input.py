@@ -60,7 +60,9 @@ def test_config_repeats_a_key(folder):
 
 def test_config_lies(folder):
     config = json.loads((TINY / "config.json").read_text())
-    for key, value in (("rope_theta", -1), ("max_position_embeddings", -512),
+    for key, value in (("rope_theta", "big"), ("rope_theta", -1), ("rope_scaling", 7),
+                       ("rope_parameters", []), ("max_position_embeddings", -512),
+                       ("max_position_embeddings", "512"),
                        ("head_dim", 63), ("num_attention_heads", 0), ("hidden_size", 1e30)):
         model = folder / "model"
         if model.exists():
