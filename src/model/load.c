@@ -265,6 +265,18 @@ static rw_status check_extra(const loader *l, rw_error *err) {
 /* ---- life -------------------------------------------------------------------------------------
  */
 
+/* Room for one row of every matrix, and for every vector whole. */
+static size_t stage_elements(const rw_arch *arch) {
+    uint64_t most = STAGE_ELEMENTS, shape[2];
+    for (uint32_t i = 0; i < arch->n_layers; i++)
+        for (int weight = 0; weight < RW_W_COUNT; weight++) {
+            uint32_t dims = rw_arch_tensor_shape(arch, (rw_weight)weight, i, shape);
+            uint64_t row = dims == 1 ? shape[0] : dims == 2 ? shape[1] : 0;
+            most = row > most ? row : most;
+        }
+    return (size_t)most;
+}
+
 static rw_status start(loader *l, rw_context *ctx, const rw_arch *arch, rw_error *err) {
     rw_model *m = l->model;
     rw_memory memory;
@@ -274,10 +286,7 @@ static rw_status start(loader *l, rw_context *ctx, const rw_arch *arch, rw_error
     m->layers = rw_calloc(ctx, arch->n_layers, sizeof *m->layers);
     if (!m->layers)
         return rw_fail_memory(err, "layers", arch->n_layers * sizeof *m->layers);
-    l->stage_size = STAGE_ELEMENTS;
-    for (uint32_t i = 0; i < arch->n_layers; i++) /* one row at least */
-        if (arch->layers[i].ffn_dim > l->stage_size)
-            l->stage_size = arch->layers[i].ffn_dim;
+    l->stage_size = stage_elements(arch);
     l->stage = rw_alloc(ctx, l->stage_size * sizeof(float));
     if (!l->stage)
         return rw_fail_memory(err, "weights", l->stage_size * sizeof(float));
