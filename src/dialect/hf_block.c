@@ -201,6 +201,19 @@ static void read_mrope(const rw_json *block, rw_rope_spec *spec) {
     spec->mrope_interleaved = rw_json_bool_or(rw_json_get(block, "mrope_interleaved"), false);
 }
 
+/* The same as rw_hf_check_types, for the numbers of a block that are read here. */
+static rw_status check_block(const rw_source *source, const rw_json *block, const char *path,
+                             rw_error *err) {
+    static const char *const keys[] = {"rope_theta", "partial_rotary_factor"};
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+        const rw_json *node = rw_json_get(block, keys[i]);
+        if (!rw_json_is_null(node) && node->type != RW_JSON_NUMBER)
+            return rw_fail(err, RW_ERR_INPUT, "dialect.bad_value",
+                           rw_join_path(source, path, keys[i]), "%s must be a number", keys[i]);
+    }
+    return RW_OK;
+}
+
 typedef struct group_place {
     rw_layers layers;
     const rw_json *block; /* NULL: no scaling */
@@ -223,6 +236,7 @@ static rw_status read_group(const rw_hf_rules *rules, const rw_source *source,
     rw_hf_read read = {rules,       source, place->block, place->outer,
                        place->path, spec,   diagnostics,  err};
     double partial = 1;
+    RW_TRY(check_block(source, place->block, place->path, err));
     RW_TRY(rw_hf_dims(source, place->block, place->layers, &spec->head_dim, &spec->rotary_dim,
                       &partial, err));
     if (partial < 1)

@@ -538,6 +538,8 @@ static void what_cannot_load_says_so(void **state) {
          "dialect.bad_value"},
         {"\"rope_scaling\":{\"type\":\"longrope\",\"short_factor\":[1],\"long_factor\":[1]}}",
          RW_TRANSFORMERS5, "dialect.bad_list"},
+        {"\"rope_parameters\":{" YARN ",\"rope_theta\":\"1e6\"}}", RW_TRANSFORMERS5,
+         "dialect.bad_value"},
         {"\"rope_scaling\":{\"type\":\"llama3\",\"factor\":8}}", RW_TRANSFORMERS4,
          "dialect.missing_key"},
         {"\"rope_scaling\":{\"type\":\"linear\",\"factor\":0.5}}", RW_TRANSFORMERS5, "rope.range"},
