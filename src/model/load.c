@@ -55,7 +55,7 @@ static rw_status find(const loader *l, rw_weight weight, uint32_t layer, const r
     if (tensor->dtype == RW_DTYPE_OTHER)
         return rw_fail(err, RW_ERR_INPUT, "model.dtype", name,
                        "weights of type %s are not read: convert the checkpoint to F32, F16, "
-                       "BF16, Q8_0, Q4_0 or Q4_1",
+                       "BF16, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1 or a K-quant",
                        tensor->dtype_name);
     *out = tensor;
     return RW_OK;
