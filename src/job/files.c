@@ -94,7 +94,6 @@ typedef struct walk {
     const char *from, *to;
     rw_copy_mode mode;
     rw_file_list *list;
-    struct stat target;           /* of `to`: may lie inside `from` */
     struct stat above[MAX_DEPTH]; /* folders being walked, to notice links that lead back */
 } walk;
 
@@ -112,7 +111,8 @@ static bool is_ours(const char *name) {
     return false;
 }
 
-/* Temporary outputs of ours, this run's or one that was killed. */
+/* Outputs of ours that are being made: this run's, when it lies inside the checkpoint, another's,
+   or what a killed one left. */
 static bool is_temporary(const char *base) {
     return base[0] == '.' && strstr(base, ".ropewalk-") != NULL;
 }
@@ -155,8 +155,6 @@ static rw_status take_entry(walk *w, const char *name, unsigned depth, rw_error 
     RW_TRY(rw_check_cancel(w->ctx, err));
     if (stat(from, &info) != 0 || !S_ISDIR(info.st_mode))
         return copy_one(w, name, err); /* reports what is missing or no file */
-    if (same_file(&info, &w->target))
-        return RW_OK;
     return enter_folder(w, name, &info, depth, err);
 }
 
@@ -180,7 +178,7 @@ rw_status rw_copy_tree(rw_context *ctx, const char *from, const char *to, rw_cop
     if (!w)
         return rw_fail_memory(err, "copy", sizeof *w);
     *w = (walk){.ctx = ctx, .from = from, .to = to, .mode = mode, .list = list};
-    if (stat(to, &w->target) != 0 || stat(from, &w->above[0]) != 0)
+    if (stat(from, &w->above[0]) != 0)
         return rw_fail(err, RW_ERR_INPUT, "file.missing", from, "the folder is gone");
     return walk_folder(w, "", 1, err);
 }

@@ -68,32 +68,47 @@ void rw_report_runtimes(rw_buf *out, const rw_json *facts) {
 
 /* ---- warnings -------------------------------------------------------------------------------- */
 
-static void put_diagnostics(rw_buf *out, const rw_json *list) {
-    for (const rw_json *item = list ? list->first : NULL; item; item = item->next) {
-        rw_buf_text(out, "<li><span class=\"severity\">");
-        rw_html_str(out, rw_json_string_or(rw_json_get(item, "severity"), "info"));
-        rw_buf_text(out, "</span> ");
-        rw_html_str(out, rw_json_string_or(rw_json_get(item, "message"), ""));
-        rw_buf_text(out, " <code>");
-        rw_html_str(out, rw_json_string_or(rw_json_get(item, "code"), ""));
-        rw_buf_text(out, "</code></li>\n");
+static const char *const diagnostic_paths[] = {"plan.diagnostics", "before.diagnostics",
+                                               "after.diagnostics"};
+enum { DIAGNOSTIC_PATHS = sizeof diagnostic_paths / sizeof *diagnostic_paths };
+
+/* The same remark about both measurements is worth saying once. */
+static bool said_before(const rw_json *facts, size_t before, const rw_json *item) {
+    rw_str message = rw_json_string_or(rw_json_get(item, "message"), "");
+    for (size_t i = 0; i < before; i++) {
+        const rw_json *list = rw_json_path(facts, diagnostic_paths[i]);
+        for (const rw_json *d = list ? list->first : NULL; d; d = d->next)
+            if (rw_str_equal(rw_json_string_or(rw_json_get(d, "message"), ""), message))
+                return true;
     }
+    return false;
+}
+
+static void put_diagnostic(rw_buf *out, const rw_json *item) {
+    rw_buf_text(out, "<li><span class=\"severity\">");
+    rw_html_str(out, rw_json_string_or(rw_json_get(item, "severity"), "info"));
+    rw_buf_text(out, "</span> ");
+    rw_html_str(out, rw_json_string_or(rw_json_get(item, "message"), ""));
+    rw_buf_text(out, " <code>");
+    rw_html_str(out, rw_json_string_or(rw_json_get(item, "code"), ""));
+    rw_buf_text(out, "</code></li>\n");
 }
 
 void rw_report_warnings(rw_buf *out, const rw_json *facts) {
-    static const char *const paths[] = {"plan.diagnostics", "before.diagnostics",
-                                        "after.diagnostics"};
-    enum { PATHS = sizeof paths / sizeof *paths };
     size_t count = 0;
-    for (size_t i = 0; i < PATHS; i++) {
-        const rw_json *list = rw_json_path(facts, paths[i]);
+    for (size_t i = 0; i < DIAGNOSTIC_PATHS; i++) {
+        const rw_json *list = rw_json_path(facts, diagnostic_paths[i]);
         count += list ? list->count : 0;
     }
     if (count == 0)
         return;
     rw_buf_text(out, "<section>\n<h2>What to know</h2>\n<ul class=\"notes\">\n");
-    for (size_t i = 0; i < PATHS; i++)
-        put_diagnostics(out, rw_json_path(facts, paths[i]));
+    for (size_t i = 0; i < DIAGNOSTIC_PATHS; i++) {
+        const rw_json *list = rw_json_path(facts, diagnostic_paths[i]);
+        for (const rw_json *item = list ? list->first : NULL; item; item = item->next)
+            if (!said_before(facts, i, item))
+                put_diagnostic(out, item);
+    }
     rw_buf_text(out, "</ul>\n</section>\n");
 }
 

@@ -99,7 +99,8 @@ static const char pictures[] =
 
 static const char print[] =
     "main{max-width:none;padding:0}section{break-inside:avoid;border-color:#ccc}"
-    "body{font-size:12px}details:not([open])>*{display:none}"
+    "body,table,.lead,h3,figcaption{font-size:12px}h2,.verdict h2{font-size:15px}"
+    "h1{font-size:22px}details:not([open])>*{display:none}"
     ".scroll{overflow:visible}*{-webkit-print-color-adjust:exact;print-color-adjust:exact}";
 
 void rw_report_style(rw_buf *out) {
