@@ -18,7 +18,7 @@ all: $(BUILD)/build.ninja
 
 $(BUILD)/build.ninja: CMakeLists.txt tests/CMakeLists.txt
 	@tools/need cmake ninja cc pkg-config
-	@cmake -S . -B $(BUILD) -G Ninja -DCMAKE_BUILD_TYPE=RelWithDebInfo \
+	@cmake -S . -B $(BUILD) -G Ninja -DCMAKE_BUILD_TYPE=Release \
 	    -DCMAKE_INSTALL_PREFIX=$(PREFIX) > $(BUILD).log 2>&1 \
 	    || { cat $(BUILD).log; rm -rf $(BUILD).log $(BUILD); exit 1; }
 	@mv $(BUILD).log $(BUILD)/configure.log

@@ -17,8 +17,7 @@
 
 typedef struct rw_backend rw_backend;
 
-/* ---- tensors ----------------------------------------------------------------------------------
- */
+/* ---- tensors --------------------------------------------------------------------------------- */
 
 typedef enum rw_element { RW_ELEMENT_F32, RW_ELEMENT_I32, RW_ELEMENT_F64 } rw_element;
 
@@ -49,8 +48,7 @@ size_t rw_element_bytes(rw_element element);
 /* Do all of the view's elements lie inside its buffer? */
 bool rw_view_fits(const rw_view *view);
 
-/* ---- linear layers ----------------------------------------------------------------------------
- */
+/* ---- linear layers --------------------------------------------------------------------------- */
 
 /* A low-rank addition to a linear layer: y += scale * (x A^T) B^T. */
 typedef struct rw_adapter {
@@ -69,8 +67,7 @@ typedef struct rw_linear {
     const rw_adapter *adapter; /* NULL: none */
 } rw_linear;
 
-/* ---- operations -------------------------------------------------------------------------------
- */
+/* ---- operations ------------------------------------------------------------------------------ */
 
 typedef enum rw_op_kind {
     RW_OP_EMBED,
@@ -165,8 +162,7 @@ typedef struct rw_op {
     } u;
 } rw_op;
 
-/* ---- the device -------------------------------------------------------------------------------
- */
+/* ---- the device ------------------------------------------------------------------------------ */
 
 typedef struct rw_backend_ops {
     const char *name;

@@ -30,8 +30,7 @@ double rw_now(void) {
     return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
-/* ---- what the machine has ---------------------------------------------------------------------
- */
+/* ---- what the machine has -------------------------------------------------------------------- */
 
 static unsigned machine_threads(void) {
     long count = 0;
@@ -80,8 +79,7 @@ static uint64_t random_seed(const void *salt) {
     return seed;
 }
 
-/* ---- life -------------------------------------------------------------------------------------
- */
+/* ---- life ------------------------------------------------------------------------------------ */
 
 /* A caller built against an older or newer header has a shorter or longer struct. Fields that we
    don't know must be unset: obeying half of what was asked would be worse. */
@@ -139,8 +137,7 @@ void rw_context_free(rw_context *ctx) {
     rw_free(&end, ctx);
 }
 
-/* ---- services ---------------------------------------------------------------------------------
- */
+/* ---- services -------------------------------------------------------------------------------- */
 
 void rw_context_cancel(rw_context *ctx) {
     atomic_store_explicit(&ctx->cancelled, 1, memory_order_relaxed);

@@ -33,8 +33,7 @@ static rw_json *new_node(parser *p, rw_error *err) {
     return node;
 }
 
-/* ---- members ----------------------------------------------------------------------------------
- */
+/* ---- members --------------------------------------------------------------------------------- */
 
 static rw_status fail_duplicate(parser *p, const rw_json *member, rw_error *err) {
     rw_str key = member->key;
@@ -82,8 +81,7 @@ static void link_child(parser *p, rw_json *node) {
     parent->last = node;
 }
 
-/* ---- values -----------------------------------------------------------------------------------
- */
+/* ---- values ---------------------------------------------------------------------------------- */
 
 static rw_status open_container(parser *p, rw_json *node, char bracket, rw_error *err) {
     if (p->depth == RW_JSON_DEPTH_MAX)

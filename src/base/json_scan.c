@@ -8,8 +8,7 @@
 
 #include "base/internal.h"
 
-/* ---- errors -----------------------------------------------------------------------------------
- */
+/* ---- errors ---------------------------------------------------------------------------------- */
 
 /* Columns count characters from 1, as editors do. */
 static void line_and_column(const rw_json_scan *scan, size_t *line, size_t *column) {
@@ -55,8 +54,7 @@ static rw_status fail_utf8(const rw_json_scan *scan, rw_error *err) {
                              "this is not valid UTF-8; save the file as UTF-8");
 }
 
-/* ---- space ------------------------------------------------------------------------------------
- */
+/* ---- space ----------------------------------------------------------------------------------- */
 
 int rw_json_scan_peek(const rw_json_scan *scan) {
     return scan->at < scan->text.size ? (unsigned char)scan->text.data[scan->at] : -1;
@@ -70,8 +68,7 @@ void rw_json_scan_space(rw_json_scan *scan) {
     }
 }
 
-/* ---- strings ----------------------------------------------------------------------------------
- */
+/* ---- strings --------------------------------------------------------------------------------- */
 
 /* Moves over bytes that stand for themselves. */
 static rw_status skip_plain(rw_json_scan *scan, rw_error *err) {
@@ -200,8 +197,7 @@ rw_status rw_json_scan_string(rw_json_scan *scan, rw_str *out, rw_error *err) {
     return RW_OK;
 }
 
-/* ---- numbers ----------------------------------------------------------------------------------
- */
+/* ---- numbers --------------------------------------------------------------------------------- */
 
 static size_t skip_digits(rw_json_scan *scan) {
     size_t begin = scan->at;
@@ -252,8 +248,7 @@ static rw_status scan_number(rw_json_scan *scan, rw_json *node, rw_error *err) {
     return RW_OK;
 }
 
-/* ---- names ------------------------------------------------------------------------------------
- */
+/* ---- names ----------------------------------------------------------------------------------- */
 
 typedef struct name_row {
     const char *name;

@@ -160,8 +160,7 @@ void rw_json_member_null(rw_json_writer *w, const char *key) {
     rw_json_null(w);
 }
 
-/* ---- quoting ----------------------------------------------------------------------------------
- */
+/* ---- quoting --------------------------------------------------------------------------------- */
 
 /* The letter behind the backslash, 'u' for a numeric escape, 0 for a byte that stays. */
 static char escape_letter(unsigned char byte) {

@@ -137,8 +137,7 @@ bool rw_parse_u64(rw_str text, uint64_t *out) {
     return true;
 }
 
-/* ---- shortest text ----------------------------------------------------------------------------
- */
+/* ---- shortest text --------------------------------------------------------------------------- */
 
 typedef struct shortest {
     char digits[20]; /* without trailing zeros, NUL-terminated */

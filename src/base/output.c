@@ -25,8 +25,7 @@ struct rw_output {
     bool is_directory;
 };
 
-/* ---- errors -----------------------------------------------------------------------------------
- */
+/* ---- errors ---------------------------------------------------------------------------------- */
 
 typedef struct errno_row {
     int number;
@@ -57,8 +56,7 @@ rw_status rw_fail_output(rw_error *err, const char *path, int number) {
     return rw_fail(err, RW_ERR_IO, "output.write", path, "cannot write: %s", rw_errno_text(number));
 }
 
-/* ---- beginning --------------------------------------------------------------------------------
- */
+/* ---- beginning ------------------------------------------------------------------------------- */
 
 static void output_free(rw_output *output) {
     rw_arena_free(&output->arena);
@@ -163,8 +161,7 @@ const char *rw_output_path(const rw_output *output) {
     return output->temporary;
 }
 
-/* ---- ending -----------------------------------------------------------------------------------
- */
+/* ---- ending ---------------------------------------------------------------------------------- */
 
 /* 0, or an errno. Some file systems can't flush a directory and say EINVAL. */
 static int flush_path(const char *path) {
@@ -232,8 +229,7 @@ void rw_output_abort(rw_output *output) {
     output_free(output);
 }
 
-/* ---- small files ------------------------------------------------------------------------------
- */
+/* ---- small files ----------------------------------------------------------------------------- */
 
 int rw_write_all(int fd, const void *bytes, size_t size) {
     static const size_t step_max = (size_t)1 << 30;

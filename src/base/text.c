@@ -7,8 +7,7 @@
 
 #include "base/internal.h"
 
-/* ---- formatting -------------------------------------------------------------------------------
- */
+/* ---- formatting ------------------------------------------------------------------------------ */
 
 static locale_t c_locale;
 static pthread_once_t c_locale_once = PTHREAD_ONCE_INIT;
@@ -45,8 +44,7 @@ const char *rw_errno_text(int number) {
     return strerror_l(number, rw_c_locale());
 }
 
-/* ---- byte strings -----------------------------------------------------------------------------
- */
+/* ---- byte strings ---------------------------------------------------------------------------- */
 
 rw_str rw_str_of(const char *text) {
     return (rw_str){.data = text ? text : "", .size = text ? strlen(text) : 0};
@@ -60,8 +58,7 @@ bool rw_str_is(rw_str text, const char *literal) {
     return rw_str_equal(text, rw_str_of(literal));
 }
 
-/* ---- growing buffers --------------------------------------------------------------------------
- */
+/* ---- growing buffers ------------------------------------------------------------------------- */
 
 /* Room for `more` bytes and the NUL behind them. */
 static bool reserve(rw_buf *buf, size_t more) {

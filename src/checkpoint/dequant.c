@@ -130,8 +130,7 @@ static void widen_q5_1(const uint8_t *in, float *out, size_t blocks) {
     }
 }
 
-/* ---- K-quants: 256 elements, a half's scale times small integer scales of 16 or 32 elements ----
- */
+/* ---- K-quants: 256 elements, a half's scale times small integer scales of 16 or 32 elements -- */
 
 /* Block: 16 bytes, scale in the low nibble, minimum in the high one, for 16 elements each; 64 bytes
    of 2-bit q, a byte's pairs of bits 32 elements apart; half d, dmin. Value: d scale q - dmin min.

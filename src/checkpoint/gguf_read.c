@@ -83,14 +83,14 @@ static rw_status take(walk *w, uint64_t size, const char **out) {
 }
 
 static rw_status take_u32(walk *w, uint32_t *out) {
-    const char *p;
+    const char *p = NULL;
     RW_TRY(take(w, 4, &p));
     *out = rw_load_u32(p);
     return RW_OK;
 }
 
 static rw_status take_u64(walk *w, uint64_t *out) {
-    const char *p;
+    const char *p = NULL;
     RW_TRY(take(w, 8, &p));
     *out = rw_load_u64(p);
     return RW_OK;
@@ -159,7 +159,7 @@ double rw_gguf_number(const void *bytes, rw_gguf_type type) {
 }
 
 static rw_status take_scalar(walk *w, rw_gguf_value *value) {
-    const char *p;
+    const char *p = NULL;
     RW_TRY(take(w, type_sizes[value->type], &p));
     if (is_real(value->type)) {
         value->real = real_of(p, value->type);
@@ -192,7 +192,7 @@ static rw_status take_array(walk *w, rw_gguf_value *value) {
     uint64_t payload = w->at;
     if (value->count > remaining(w) / least)
         return truncated(w, value->count > UINT64_MAX / least ? UINT64_MAX : value->count * least);
-    const char *p;
+    const char *p = NULL;
     rw_str text;
     if (type != RW_GGUF_STRING)
         RW_TRY(take(w, value->count * size, &p));

@@ -144,8 +144,7 @@ rw_status rw_hf_dims(const rw_source *source, const rw_json *block, rw_layers la
     return RW_OK;
 }
 
-/* ---- theta ------------------------------------------------------------------------------------
- */
+/* ---- theta ----------------------------------------------------------------------------------- */
 
 static const rw_json *theta_node(const rw_hf_rules *rules, const rw_json *object) {
     for (const char *const *key = rules->theta_keys; *key; key++) {
@@ -188,8 +187,7 @@ static double theta_of(const rw_hf_read *read, bool block_counts, rw_layers laye
     return theta;
 }
 
-/* ---- one rotation ------------------------------------------------------------------------------
- */
+/* ---- one rotation ---------------------------------------------------------------------------- */
 
 static void read_mrope(const rw_json *block, rw_rope_spec *spec) {
     const rw_json *sections = rw_json_get(block, "mrope_section");
@@ -250,8 +248,7 @@ static rw_status read_group(const rw_hf_rules *rules, const rw_source *source,
     return rw_rope_spec_check(spec, err);
 }
 
-/* ---- which blocks there are --------------------------------------------------------------------
- */
+/* ---- which blocks there are ------------------------------------------------------------------ */
 
 typedef struct found_block {
     const rw_json *block; /* NULL: none */

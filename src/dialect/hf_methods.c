@@ -12,8 +12,7 @@ static const char *path_of(const rw_hf_read *read, const char *key) {
     return rw_join_path(read->source, read->path, key);
 }
 
-/* ---- single keys -------------------------------------------------------------------------------
- */
+/* ---- single keys ----------------------------------------------------------------------------- */
 
 /* *given: there and not null. A value that is no number is what makes a runtime fail to load. */
 static rw_status number(rw_hf_read *read, const char *key, bool *given, double *out) {
@@ -68,8 +67,7 @@ static void note_origin_ignored(rw_hf_read *read) {
             (unsigned long long)own);
 }
 
-/* ---- methods -----------------------------------------------------------------------------------
- */
+/* ---- methods --------------------------------------------------------------------------------- */
 
 static rw_status read_none(rw_hf_read *read) {
     read->spec->method = RW_ROPE_NONE;
@@ -147,8 +145,7 @@ static rw_status read_proportional(rw_hf_read *read) {
     return number(read, "factor", &given, &spec->factor);
 }
 
-/* ---- YaRN --------------------------------------------------------------------------------------
- */
+/* ---- YaRN ------------------------------------------------------------------------------------ */
 
 /* 0 and null become the default, as in the source. */
 static rw_status read_beta(rw_hf_read *read, const char *key, double usual, double *out) {
@@ -274,8 +271,7 @@ static rw_status read_yarn(rw_hf_read *read) {
     return RW_OK;
 }
 
-/* ---- LongRoPE ----------------------------------------------------------------------------------
- */
+/* ---- LongRoPE -------------------------------------------------------------------------------- */
 
 static rw_status read_list(rw_hf_read *read, const char *key, double *out) {
     const rw_json *list = rw_json_get(read->block, key);
@@ -370,8 +366,7 @@ static rw_status read_longrope(rw_hf_read *read) {
     return number(read, "attention_factor", &decided, &spec->attention_factor);
 }
 
-/* ---- the registry ------------------------------------------------------------------------------
- */
+/* ---- the registry ---------------------------------------------------------------------------- */
 
 typedef struct method_entry {
     const char *type;

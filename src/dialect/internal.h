@@ -92,8 +92,7 @@ const rw_model_type *rw_model_type_gguf(rw_str name); /* NULL: unknown */
 /* The one that describes `source`; never NULL (an all-zero entry when unknown). */
 const rw_model_type *rw_model_type_of(const rw_source *source);
 
-/* ---- HF helpers (hf_block.c) ------------------------------------------------------------------
- */
+/* ---- HF helpers (hf_block.c) ----------------------------------------------------------------- */
 
 /* The block that stands under `key` when it says anything: a non-empty object. */
 const rw_json *rw_hf_block(const rw_json *language, const char *key);
@@ -113,8 +112,7 @@ bool rw_hf_needs_lists(const rw_rope_spec *spec);
 /* Must it be baked into rope_freqs.weight in a GGUF? */
 bool rw_gguf_needs_factors(const rw_rope_spec *spec);
 
-/* ---- others -----------------------------------------------------------------------------------
- */
+/* ---- others ---------------------------------------------------------------------------------- */
 
 /* RW_ERR_INPUT dialect.bad_value for a key of the rotation with a value of the wrong kind
    (hf_types.c). */

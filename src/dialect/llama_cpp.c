@@ -38,8 +38,7 @@ static rw_str get_text(const gguf_read *read, const char *key) {
     return text;
 }
 
-/* ---- dims --------------------------------------------------------------------------------------
- */
+/* ---- dims ------------------------------------------------------------------------------------ */
 
 static uint64_t head_dim_of(const gguf_read *read) {
     uint64_t dim = 0, width = 0, heads = 0;

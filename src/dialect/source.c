@@ -44,8 +44,7 @@ static bool rotates(const rw_json *object) {
     return has_any(object, rotary_keys) || known_to_rotate(object);
 }
 
-/* ---- which object describes the language model --------------------------------------------------
- */
+/* ---- which object describes the language model ----------------------------------------------- */
 
 static void find_language(rw_source *source) {
     const rw_json *root = rw_checkpoint_config(source->checkpoint);
@@ -62,8 +61,7 @@ static void find_language(rw_source *source) {
     }
 }
 
-/* ---- models without RoPE ------------------------------------------------------------------------
- */
+/* ---- models without RoPE --------------------------------------------------------------------- */
 
 typedef struct other_positions {
     const char *model_type; /* NULL: any */
@@ -135,8 +133,7 @@ static rw_status check_rotates(const rw_source *source, rw_error *err) {
                    "and its model_type is not one known to rotate without");
 }
 
-/* ---- contradictions -----------------------------------------------------------------------------
- */
+/* ---- contradictions -------------------------------------------------------------------------- */
 
 /* Comparing members is quadratic, and files are hostile. */
 enum { MEMBERS_MAX = 2048 };
@@ -245,8 +242,7 @@ static void check_two_levels(rw_source *source) {
     }
 }
 
-/* ---- architecture -------------------------------------------------------------------------------
- */
+/* ---- architecture ---------------------------------------------------------------------------- */
 
 static void name_from_config(const rw_source *source, rw_arch *arch) {
     const rw_json *root = rw_checkpoint_config(source->checkpoint);

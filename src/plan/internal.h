@@ -30,8 +30,7 @@ typedef struct rw_decision {
     bool keep;         /* --compound: the existing parameters stay, only the factor changes */
 } rw_decision;
 
-/* ---- scaling.c: flags to specs ------------------------------------------------------------------
- */
+/* ---- scaling.c: flags to specs --------------------------------------------------------------- */
 
 /* The method that was named, or `usual` when none was; RW_ERR_USAGE for an unknown name. */
 rw_status rw_plan_method(const rw_scaling_options *scaling, rw_rope_method usual,

@@ -3,8 +3,7 @@
  */
 #include "plan/internal.h"
 
-/* ---- what there is already ---------------------------------------------------------------------
- */
+/* ---- what there is already ------------------------------------------------------------------- */
 
 const rw_rope_group *rw_plan_primary(const rw_rope_set *set) {
     const rw_rope_group *group = rw_rope_set_find(set, RW_LAYERS_FULL);

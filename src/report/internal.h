@@ -58,8 +58,7 @@ void rw_svg_text(rw_buf *out, const char *cls, double x, double y, const char *a
 void rw_svg_grid_y(rw_buf *out, const rw_axis *y, const rw_axis *x);
 void rw_svg_grid_x(rw_buf *out, const rw_axis *x, const rw_axis *y);
 
-/* ---- sections: each writes nothing but its own part, and nothing when the facts lack it -------
- */
+/* ---- sections: each writes nothing but its own part, and nothing when the facts lack it ------ */
 
 void rw_report_style(rw_buf *out);
 void rw_report_summary(rw_buf *out, const rw_json *facts);

@@ -14,8 +14,7 @@
 
 enum { LANES = 8, BLOCK = 6, VECTORS = 2 };
 
-/* ---- product ----------------------------------------------------------------------------------
- */
+/* ---- product --------------------------------------------------------------------------------- */
 
 /* `rows` is a constant where this is called: the conditions vanish. Registers have names since
    gcc 12 stores an array of them to memory at every step. */
@@ -73,8 +72,7 @@ static void multiply(size_t rows, size_t columns, size_t k, const float *a, size
                                                    ldc, accumulate);
 }
 
-/* ---- rows -------------------------------------------------------------------------------------
- */
+/* ---- rows ------------------------------------------------------------------------------------ */
 
 /* exp(x) = 2^n e^r with n = round(x / ln 2), |r| <= ln 2 / 2, and e^r by its series to r^7: the
    next term is below 6e-9. Below -87 the result is 0, above 88 that of 88. */

@@ -15,8 +15,7 @@
 
 enum { LANES = 16, BLOCK = 6, VECTORS = 4 };
 
-/* ---- product ----------------------------------------------------------------------------------
- */
+/* ---- product --------------------------------------------------------------------------------- */
 
 /* `rows` and `vectors` are constants where this is called: the conditions vanish. Registers have
    names since gcc 12 stores an array of them to memory at every step. */
@@ -97,8 +96,7 @@ static void multiply(size_t rows, size_t columns, size_t k, const float *a, size
             k, a + row * lda, lda, b, ldb, c + row * ldc, ldc, accumulate);
 }
 
-/* ---- rows -------------------------------------------------------------------------------------
- */
+/* ---- rows ------------------------------------------------------------------------------------ */
 
 /* As in avx2.c. */
 INLINE __m512 exponential(__m512 x) {

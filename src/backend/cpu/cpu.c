@@ -21,8 +21,7 @@ static void destroy(rw_backend *backend) {
         rw_free(backend->ctx, backend);
 }
 
-/* ---- memory -----------------------------------------------------------------------------------
- */
+/* ---- memory ---------------------------------------------------------------------------------- */
 
 static rw_status buffer_create(rw_backend *backend, size_t bytes, const char *what, rw_buffer *out,
                                rw_error *err) {
@@ -70,8 +69,7 @@ static rw_status move(rw_backend *backend, rw_buffer *buffer, size_t to, size_t 
     return RW_OK;
 }
 
-/* ---- linear weights ---------------------------------------------------------------------------
- */
+/* ---- linear weights -------------------------------------------------------------------------- */
 
 static rw_status linear_create(rw_backend *backend, size_t rows, size_t columns, const char *what,
                                rw_linear *out, rw_error *err) {
@@ -102,8 +100,7 @@ static rw_status linear_write(rw_backend *backend, rw_linear *linear, size_t fir
     return RW_OK;
 }
 
-/* ---- what it can do ---------------------------------------------------------------------------
- */
+/* ---- what it can do -------------------------------------------------------------------------- */
 
 static bool is(const rw_view *view, rw_element element, size_t rows, size_t heads, size_t columns) {
     return view->element == element && view->shape[0] == rows && view->shape[1] == heads &&
@@ -189,8 +186,7 @@ static bool supports(const rw_backend *backend, const rw_op *op) {
     }
 }
 
-/* ---- running ----------------------------------------------------------------------------------
- */
+/* ---- running --------------------------------------------------------------------------------- */
 
 /* Bytes of one thread's scratch, whole cache lines so that threads don't share any. */
 static size_t scratch_bytes(const rw_backend *backend, const rw_op *op) {

@@ -15,8 +15,7 @@ static size_t range_of(const rw_view *view, size_t tile, size_t *first) {
     return rw_min_size(*first + ROW_TILE, view->shape[0]);
 }
 
-/* ---- embedding --------------------------------------------------------------------------------
- */
+/* ---- embedding ------------------------------------------------------------------------------- */
 
 static size_t embed_tiles(const rw_op *op) {
     return rw_tiles_of(op->u.embed.out.shape[0], ROW_TILE);
@@ -41,8 +40,7 @@ static void embed_run(const rw_cpu_isa *isa, const rw_op *op, size_t tile, void 
 
 static const rw_cpu_kernel ref_embed = {embed_tiles, NULL, embed_run};
 
-/* ---- norm -------------------------------------------------------------------------------------
- */
+/* ---- norm ------------------------------------------------------------------------------------ */
 
 static size_t rms_norm_tiles(const rw_op *op) {
     return rw_tiles_of(op->u.rms_norm.x.shape[0], ROW_TILE);
@@ -68,8 +66,7 @@ static void rms_norm_run(const rw_cpu_isa *isa, const rw_op *op, size_t tile, vo
 
 static const rw_cpu_kernel ref_rms_norm = {rms_norm_tiles, NULL, rms_norm_run};
 
-/* ---- linear -----------------------------------------------------------------------------------
- */
+/* ---- linear ---------------------------------------------------------------------------------- */
 
 enum { LANES = 8 };
 
@@ -113,8 +110,7 @@ static void linear_run(const rw_cpu_isa *isa, const rw_op *op, size_t tile, void
 
 static const rw_cpu_kernel ref_linear = {linear_tiles, NULL, linear_run};
 
-/* ---- rotation ---------------------------------------------------------------------------------
- */
+/* ---- rotation -------------------------------------------------------------------------------- */
 
 static size_t rotate_tiles(const rw_op *op) {
     return rw_tiles_of(op->u.rotate.x.shape[0], ROW_TILE);
@@ -144,8 +140,7 @@ static void rotate_run(const rw_cpu_isa *isa, const rw_op *op, size_t tile, void
 
 static const rw_cpu_kernel ref_rotate = {rotate_tiles, NULL, rotate_run};
 
-/* ---- attention --------------------------------------------------------------------------------
- */
+/* ---- attention ------------------------------------------------------------------------------- */
 
 static size_t attention_tiles(const rw_op *op) {
     return op->u.attention.q.shape[0] * op->u.attention.q.shape[1];
@@ -200,8 +195,7 @@ static void attention_run(const rw_cpu_isa *isa, const rw_op *op, size_t tile, v
 
 static const rw_cpu_kernel ref_attention = {attention_tiles, attention_scratch, attention_run};
 
-/* ---- feed-forward, residual -------------------------------------------------------------------
- */
+/* ---- feed-forward, residual ------------------------------------------------------------------ */
 
 static size_t gate_tiles(const rw_op *op) {
     return rw_tiles_of(op->u.gate.out.shape[0], ROW_TILE);
@@ -241,8 +235,7 @@ static void add_run(const rw_cpu_isa *isa, const rw_op *op, size_t tile, void *s
 
 static const rw_cpu_kernel ref_add = {add_tiles, NULL, add_run};
 
-/* ---- loss -------------------------------------------------------------------------------------
- */
+/* ---- loss ------------------------------------------------------------------------------------ */
 
 static size_t loss_tiles(const rw_op *op) {
     return op->u.loss.x.shape[0];

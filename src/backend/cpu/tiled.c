@@ -21,8 +21,7 @@ static size_t round_up(size_t n, size_t to) {
     return (n + to - 1) / to * to;
 }
 
-/* ---- linear -----------------------------------------------------------------------------------
- */
+/* ---- linear ---------------------------------------------------------------------------------- */
 
 static size_t linear_tiles(const rw_op *op) {
     const rw_op_linear *o = &op->u.linear;
@@ -65,8 +64,7 @@ static void linear_run(const rw_cpu_isa *isa, const rw_op *op, size_t tile, void
             out[i * o->out.stride[0] + j] = c[i * ldc + j] + (bias ? bias[j] : 0.0f);
 }
 
-/* ---- attention --------------------------------------------------------------------------------
- */
+/* ---- attention ------------------------------------------------------------------------------- */
 
 /* A tile: the query heads that share a KV head, for some positions. Row i * group + h of the
    matrices below is position i, head h of the group. */
@@ -258,8 +256,7 @@ static void attention_run(const rw_cpu_isa *isa, const rw_op *op, size_t tile, v
     close_tile(&t);
 }
 
-/* ---- feed-forward -----------------------------------------------------------------------------
- */
+/* ---- feed-forward ---------------------------------------------------------------------------- */
 
 static size_t gate_tiles(const rw_op *op) {
     return rw_tiles_of(op->u.gate.out.shape[0], GATE_ROWS);
@@ -285,8 +282,7 @@ static void gate_run(const rw_cpu_isa *isa, const rw_op *op, size_t tile, void *
     }
 }
 
-/* ---- loss -------------------------------------------------------------------------------------
- */
+/* ---- loss ------------------------------------------------------------------------------------ */
 
 /* What is known of one row after the vocabulary so far. */
 typedef struct loss_row {
