@@ -42,55 +42,39 @@ static void put_time(char out[32], double seconds) {
         snprintf(out, 32, "%lu h %lu min", whole / 3600, whole / 60 % 60);
 }
 
-/* Appends to a line of fixed size; what doesn't fit is cut. */
-typedef struct talk_line {
-    char text[160];
-    size_t size;
-} talk_line;
-
-RW_PRINTF(2, 3) static void add(talk_line *l, const char *format, ...) {
-    va_list arguments;
-    va_start(arguments, format);
-    int size = vsnprintf(l->text + l->size, sizeof l->text - l->size, format, arguments);
-    va_end(arguments);
-    size_t room = sizeof l->text - 1 - l->size;
-    l->size += size < 0 ? 0 : (size_t)size < room ? (size_t)size : room;
-}
-
-static void describe(talk_line *l, const char *task, uint64_t done, uint64_t total,
-                     const char *unit) {
+static void describe(FILE *out, const char *task, uint64_t done, uint64_t total, const char *unit) {
     char amount[16], left[32];
     bool bytes = strcmp(unit, "bytes") == 0;
     double seconds = rw_now() - state.began;
     double rate =
         seconds > 0.2 && done > state.first ? (double)(done - state.first) / seconds : 0.0;
     put_amount(amount, (double)done, bytes);
-    add(l, "%s: %s", task, amount);
+    fprintf(out, "%s: %s", task, amount);
     if (total) {
         put_amount(amount, (double)total, bytes);
-        add(l, " of %s", amount);
+        fprintf(out, " of %s", amount);
     }
-    add(l, " %s", unit);
+    fprintf(out, " %s", unit);
     if (total)
-        add(l, " (%.0f %%)", 100.0 * (double)done / (double)total);
+        fprintf(out, " (%.0f %%)", 100.0 * (double)done / (double)total);
     if (rate <= 0.0)
         return;
     put_amount(amount, rate, bytes);
-    add(l, ", %s %s/s", amount, unit);
+    fprintf(out, ", %s %s/s", amount, unit);
     if (total > done) {
         put_time(left, (double)(total - done) / rate);
-        add(l, ", %s left", left);
+        fprintf(out, ", %s left", left);
     }
 }
 
 /* On a terminal the line must not wrap, or it could not be overwritten. */
-static void put_line(const talk_line *l) {
+static void put_line(const char *text) {
     struct winsize size = {.ws_col = 0};
-    int width = (int)l->size;
+    int width = (int)strlen(text);
     if (isatty(STDERR_FILENO) && ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 1 &&
         width >= size.ws_col)
         width = size.ws_col - 1;
-    fprintf(stderr, "%.*s", width, l->text);
+    fprintf(stderr, "%.*s", width, text);
 }
 
 static void begin_task(const char *task, uint64_t done) {
@@ -102,16 +86,20 @@ static void begin_task(const char *task, uint64_t done) {
 void cli_on_progress(void *user, const char *task, uint64_t done, uint64_t total,
                      const char *unit) {
     cli *c = user;
-    talk_line l = {.size = 0};
+    char text[160] = "";
     if (strcmp(task, state.task) != 0 || done < state.first)
         begin_task(task, done);
     if (rw_cancelled(c->ctx) || (!c->stderr_terminal && rw_now() - state.shown < PLAIN_SECONDS))
         return;
     state.shown = rw_now();
-    describe(&l, task, done, total, unit);
+    FILE *out = fmemopen(text, sizeof text, "w"); /* what doesn't fit is cut */
+    if (!out)
+        return;
+    describe(out, task, done, total, unit);
+    fclose(out);
     if (c->stderr_terminal)
         fputs("\r\033[K", stderr);
-    put_line(&l);
+    put_line(text);
     if (!c->stderr_terminal)
         fputc('\n', stderr);
     state.line = c->stderr_terminal;
