@@ -27,7 +27,7 @@ rw_status tk_bpe_reserve_merges(rw_tokenizer *tokenizer, size_t count, rw_error 
     return RW_OK;
 }
 
-static uint64_t pair_of(int32_t left, int32_t right) {
+uint64_t tk_bpe_pair(int32_t left, int32_t right) {
     return (uint64_t)(uint32_t)left << 32 | (uint32_t)right;
 }
 
@@ -37,6 +37,11 @@ static tk_merge *merge_slot(const tk_bpe *bpe, uint64_t pair) {
     while (bpe->merges[slot].rank != TK_NO_RANK && bpe->merges[slot].pair != pair)
         slot = (slot + 1) & bpe->merge_mask;
     return &bpe->merges[slot];
+}
+
+void tk_bpe_put_merge(tk_bpe *bpe, tk_merge merge) {
+    /* a pair listed twice: the later rank counts, as in Hugging Face's */
+    *merge_slot(bpe, merge.pair) = merge;
 }
 
 static rw_status merge_error(const rw_tokenizer *tokenizer, size_t rank, rw_str left, rw_str right,
@@ -68,9 +73,11 @@ rw_status tk_bpe_add_merge(tk_builder *builder, size_t rank, rw_str left, rw_str
     RW_TRY(rw_buf_status(&builder->scratch, builder->err));
     if (id < 0)
         return merge_error(tokenizer, rank, left, right, "joined token", builder->err);
-    uint64_t pair = pair_of(left_id, right_id);
-    /* a pair listed twice: the later rank counts, as in Hugging Face's */
-    *merge_slot(&tokenizer->bpe, pair) = (tk_merge){.pair = pair, .rank = (uint32_t)rank, .id = id};
+    if (tokenizer->kind == TK_SENTENCEPIECE_BPE)
+        tk_sp_join(&tokenizer->bpe, left, right);
+    tk_bpe_put_merge(
+        &tokenizer->bpe,
+        (tk_merge){.pair = tk_bpe_pair(left_id, right_id), .rank = (uint32_t)rank, .id = id});
     return RW_OK;
 }
 
@@ -159,7 +166,7 @@ static void queue_pair(tk_run *run, uint32_t left) {
     if (right == TK_END)
         return;
     const tk_merge *merge =
-        merge_slot(&run->tokenizer->bpe, pair_of(symbols[left].id, symbols[right].id));
+        merge_slot(&run->tokenizer->bpe, tk_bpe_pair(symbols[left].id, symbols[right].id));
     if (merge->rank != TK_NO_RANK)
         heap_push(run, (tk_candidate){.key = (uint64_t)merge->rank << 32 | left, .id = merge->id});
 }
@@ -170,7 +177,7 @@ static bool still_valid(const tk_run *run, uint32_t left, int32_t id) {
     if (!symbol->alive || symbol->next == TK_END)
         return false;
     const tk_merge *merge =
-        merge_slot(&run->tokenizer->bpe, pair_of(symbol->id, run->symbols[symbol->next].id));
+        merge_slot(&run->tokenizer->bpe, tk_bpe_pair(symbol->id, run->symbols[symbol->next].id));
     return merge->rank != TK_NO_RANK && merge->id == id;
 }
 
@@ -211,10 +218,38 @@ static void append_symbol(tk_run *run, uint32_t *count, int32_t id) {
         run->symbols[at - 1].next = at;
 }
 
+/* Replaces symbols that are no tokens by those that they fall back to, as Hugging Face tokenizers
+   does before it merges; there is room for their ids and symbols. */
+static rw_status settle(tk_run *run, uint32_t *count) {
+    size_t before = run->count, after;
+    RW_TRY(tk_sp_emit(run, *count));
+    after = run->count;
+    run->count = before;
+    *count = 0;
+    for (size_t i = before; i < after; i++)
+        append_symbol(run, count, run->ids[i]);
+    return RW_OK;
+}
+
+static rw_status spell_characters(tk_run *run, rw_str piece, uint32_t *count) {
+    bool lacks = false;
+    for (size_t at = 0; at < piece.size;) {
+        uint32_t c = 0;
+        size_t step = rw_utf8_decode(piece.data + at, piece.size - at, &c);
+        int32_t id = tk_sp_symbol(run->tokenizer, piece.data + at, step, c);
+        append_symbol(run, count, id);
+        lacks |= id >= TK_LACKING;
+        at += step > 0 ? step : 1;
+    }
+    return lacks && !run->tokenizer->bpe.late_fallback ? settle(run, count) : RW_OK;
+}
+
 /* One symbol a byte. A byte that the vocabulary lacks becomes its unknown token (neighbours share
    one if the file says so); without one it is dropped or refused, as the caller asked. */
 static rw_status spell_piece(tk_run *run, rw_str piece, uint32_t *count) {
     const tk_bpe *bpe = &run->tokenizer->bpe;
+    if (run->tokenizer->kind == TK_SENTENCEPIECE_BPE)
+        return spell_characters(run, piece, count);
     for (size_t i = 0; i < piece.size; i++) {
         int32_t id = bpe->byte_id[(uint8_t)piece.data[i]];
         if (id < 0 && bpe->unknown >= 0) {
@@ -242,19 +277,22 @@ static int32_t find_whole(tk_run *run, rw_str piece) {
 }
 
 static rw_status encode_new(tk_run *run, rw_str piece) {
-    if (run->tokenizer->bpe.ignore_merges) {
+    bool characters = run->tokenizer->kind == TK_SENTENCEPIECE_BPE;
+    if (run->tokenizer->bpe.ignore_merges && !characters) {
         int32_t whole = find_whole(run, piece);
         if (whole >= 0)
             return tk_emit(run, &whole, 1);
     }
     uint32_t count = 0;
     RW_TRY(reserve_symbols(run, piece.size));
+    RW_TRY(reserve_ids(run, piece.size));
     RW_TRY(spell_piece(run, piece, &count));
-    RW_TRY(reserve_ids(run, count));
     run->heap_count = 0;
     for (uint32_t i = 0; i + 1 < count; i++)
         queue_pair(run, i);
     merge_symbols(run);
+    if (characters)
+        return tk_sp_emit(run, count);
     for (uint32_t i = 0; i < count; i++)
         if (run->symbols[i].alive)
             run->ids[run->count++] = run->symbols[i].id;
@@ -263,7 +301,8 @@ static rw_status encode_new(tk_run *run, rw_str piece) {
 
 rw_status tk_bpe_encode(tk_run *run, rw_str piece) {
     const tk_bpe *bpe = &run->tokenizer->bpe;
-    if (piece.size == 1 && bpe->byte_id[(uint8_t)piece.data[0]] >= 0)
+    bool bytes = run->tokenizer->kind == TK_BYTE_LEVEL_BPE;
+    if (bytes && piece.size == 1 && bpe->byte_id[(uint8_t)piece.data[0]] >= 0)
         return tk_emit(run, &bpe->byte_id[(uint8_t)piece.data[0]], 1);
     tk_seen *seen = &run->seen[tk_hash(piece) & run->seen_mask];
     if (seen->size == piece.size && memcmp(seen->piece, piece.data, piece.size) == 0) {

@@ -87,6 +87,7 @@ void rw_tokenizer_free(rw_tokenizer *tokenizer) {
     rw_free(ctx, tokenizer->raw_trie.nodes);
     rw_free(ctx, tokenizer->normalized_trie.nodes);
     rw_free(ctx, tokenizer->bpe.merges);
+    rw_free(ctx, tokenizer->bpe.joints);
     rw_arena_free(&tokenizer->arena);
     rw_free(ctx, tokenizer);
 }
@@ -175,6 +176,8 @@ rw_status tk_set_token(tk_builder *builder, uint64_t id, rw_str spelling) {
     RW_TRY(claim(builder, id, spelling));
     tk_token *token = &tokenizer->tokens[id];
     token->model = true;
+    if (tokenizer->kind == TK_SENTENCEPIECE_BPE)
+        return tk_sp_bytes(builder, token->spelling, &token->bytes);
     char *bytes = rw_arena_alloc(&tokenizer->arena, spelling.size + 1);
     if (!bytes)
         return rw_fail_memory(builder->err, tokenizer->where, spelling.size);
@@ -214,6 +217,8 @@ rw_status tk_add_token(tk_builder *builder, uint64_t id, tk_added added) {
         RW_TRY(claim(builder, id, added.content));
     tk_token *token = &tokenizer->tokens[id];
     token->bytes = token->spelling;
+    if (tokenizer->kind == TK_SENTENCEPIECE_BPE)
+        RW_TRY(tk_sp_bytes(builder, token->spelling, &token->bytes));
     token->added = true;
     token->special = added.special;
     added.content = token->spelling;
@@ -241,7 +246,8 @@ static rw_status index_added(tk_builder *builder) {
         const tk_added *added = &tokenizer->added[i];
         rw_str content = added->content;
         if (added->normalized)
-            RW_TRY(tk_normalize(tokenizer, &tokenizer->arena, content, &content, builder->err));
+            RW_TRY(
+                tk_normalize(tokenizer, &tokenizer->arena, content, false, &content, builder->err));
         RW_TRY(tk_trie_insert(
             tokenizer, added->normalized ? &tokenizer->normalized_trie : &tokenizer->raw_trie,
             content, i, builder->err));
@@ -249,16 +255,25 @@ static rw_status index_added(tk_builder *builder) {
     return RW_OK;
 }
 
-rw_status tk_index_tokens(tk_builder *builder) {
-    rw_tokenizer *tokenizer = builder->tokenizer;
-    RW_TRY(refuse_holes(builder));
-    for (size_t id = 0; id < tokenizer->count; id++)
-        if (tokenizer->tokens[id].bytes.size > tokenizer->longest)
-            tokenizer->longest = tokenizer->tokens[id].bytes.size;
+static void index_bytes(rw_tokenizer *tokenizer) {
     for (unsigned byte = 0; byte < 256; byte++) {
         char character[4];
         size_t size = rw_utf8_encode(tokenizer->alphabet[byte], character);
         tokenizer->bpe.byte_id[byte] = tk_find_model(tokenizer, (rw_str){character, size});
     }
+}
+
+rw_status tk_index_tokens(tk_builder *builder) {
+    rw_tokenizer *tokenizer = builder->tokenizer;
+    RW_TRY(refuse_holes(builder));
+    bool characters = tokenizer->kind == TK_SENTENCEPIECE_BPE;
+    for (size_t id = 0; id < tokenizer->count; id++) {
+        const tk_token *token = &tokenizer->tokens[id];
+        size_t size = characters ? token->spelling.size : token->bytes.size;
+        if (size > tokenizer->longest)
+            tokenizer->longest = size;
+    }
+    if (!characters)
+        index_bytes(tokenizer);
     return index_added(builder);
 }

@@ -2,8 +2,10 @@
  * internal.h - what the files of this room share.
  *
  * The way of a text: added.c cuts out added tokens, normalize.c rewrites what lies between them,
- * split.c cuts that into pieces with the file's patterns, bpe.c turns a piece into ids.
- * tokenizer.c conducts; tokenizer_json.c and vocabulary.c fill the tables through build.c.
+ * split.c cuts that into pieces with the file's patterns, bpe.c turns a piece into ids;
+ * sentencepiece.c is where that differs for the second kind. tokenizer.c conducts;
+ * tokenizer_json.c with pipeline_json.c, and vocabulary.c with scores.c, fill the tables through
+ * build.c.
  */
 #ifndef RW_TOKENIZER_INTERNAL_H
 #define RW_TOKENIZER_INTERNAL_H
@@ -21,8 +23,15 @@ enum {
     TK_ADDED_LENGTH_MAX = 4096 /* bytes of an added token: bounds the search  */
 };
 
-/* How pieces become ids. SentencePiece-style BPE will be the second way. */
-typedef enum tk_kind { TK_BYTE_LEVEL_BPE } tk_kind;
+/* What the symbols are that BPE begins with. */
+typedef enum tk_kind {
+    TK_BYTE_LEVEL_BPE,   /* bytes, spelled in the byte alphabet                               */
+    TK_SENTENCEPIECE_BPE /* characters; one that the vocabulary lacks becomes its byte tokens */
+} tk_kind;
+
+/* Symbols of TK_SENTENCEPIECE_BPE that are no tokens: TK_LACKING + the code point of a character
+   that the vocabulary lacks, TK_BARE_BYTE + a byte that is not UTF-8. */
+enum { TK_LACKING = TK_COUNT_MAX, TK_BARE_BYTE = TK_LACKING + 0x110000 };
 
 /* ---- tables --------------------------------------------------------------------------------- */
 
@@ -64,26 +73,58 @@ typedef struct tk_merge {
 #define TK_NO_RANK UINT32_MAX
 
 typedef struct tk_bpe {
-    int32_t byte_id[256]; /* -1: the vocabulary lacks this byte          */
+    int32_t byte_id[256]; /* token of a byte, -1: the vocabulary lacks it */
     tk_merge *merges;     /* [merge_mask + 1]                            */
     size_t merge_mask;
     int32_t unknown; /* id for bytes that the vocabulary lacks, -1: none */
     bool fuse_unknown;
     bool ignore_merges; /* a piece that is a token as a whole is that token */
+    /* TK_SENTENCEPIECE_BPE: */
+    bool byte_fallback;
+    bool late_fallback;    /* only what is left when all is merged falls back (SentencePiece) */
+    int32_t ascii_id[128]; /* token of a character, -1: none */
+    uint64_t *joints;      /* [joint_mask / 64 + 1] bits: see sentencepiece.c */
+    size_t joint_mask;
 } tk_bpe;
 
 typedef enum tk_stage_kind {
-    TK_STAGE_REGEX,       /* every match and every gap is a piece            */
-    TK_STAGE_PREFIX_SPACE /* a piece that doesn't begin with a space gets one */
+    TK_STAGE_REGEX,        /* cuts at matches                                   */
+    TK_STAGE_PREFIX_SPACE, /* a piece that doesn't begin with a space gets one  */
+    TK_STAGE_METASPACE     /* spaces become a character, which also goes before */
 } tk_stage_kind;
+
+/* What becomes of the matches of a pattern and of the gaps between them. */
+typedef enum tk_behavior {
+    TK_ISOLATED,      /* every match and every gap is a piece              */
+    TK_MATCHES_ONLY,  /* a gap is an error: the file would throw text away */
+    TK_WITH_PREVIOUS, /* a match belongs to the gap before it              */
+    TK_WITH_NEXT      /* a match belongs to the gap behind it              */
+} tk_behavior;
+
+typedef enum tk_prepend { TK_PREPEND_ALWAYS, TK_PREPEND_FIRST, TK_PREPEND_NEVER } tk_prepend;
 
 typedef struct tk_stage {
     tk_stage_kind kind;
-    bool keeps_gaps; /* false: text that the pattern doesn't match is an error */
+    tk_behavior behavior;
     pcre2_code *code;
+    rw_str space; /* TK_STAGE_METASPACE: the character that stands for a space */
+    tk_prepend prepend;
 } tk_stage;
 
-typedef enum tk_normalizer { TK_NFC, TK_NFD } tk_normalizer;
+typedef enum tk_rewrite { TK_NFC, TK_NFD, TK_PREPEND, TK_REPLACE } tk_rewrite;
+
+typedef struct tk_normalizer {
+    tk_rewrite kind;
+    rw_str from, to; /* TK_REPLACE: both, TK_PREPEND: to */
+} tk_normalizer;
+
+/* How a token's spelling becomes bytes, where that isn't the byte alphabet's business. */
+typedef struct tk_decoder {
+    tk_normalizer replace[TK_STAGES_MAX];
+    size_t replace_count;
+    bool bytes;    /* <0x41> is a byte */
+    size_t strips; /* spaces that go from the begin of a text */
+} tk_decoder;
 
 typedef struct tk_affix {
     int32_t ids[TK_AFFIX_MAX];
@@ -110,6 +151,7 @@ struct rw_tokenizer {
     tk_stage stages[TK_STAGES_MAX];
     size_t stage_count;
     tk_bpe bpe;
+    tk_decoder decoder;
     tk_affix prefix, suffix;
     int64_t bos, eos;
     pcre2_general_context *pcre; /* PCRE2's memory comes from our context */
@@ -152,6 +194,10 @@ typedef struct tk_run {
     size_t heap_count, heap_capacity;
     tk_seen *seen; /* [seen_mask + 1] */
     size_t seen_mask;
+    const char *resumed; /* where the text goes on behind bytes that are not UTF-8, or NULL */
+    const char *section; /* what the pre-tokenizers get: its first byte                     */
+    bool at_start;       /* the section is the begin of the text                            */
+    bool continues;      /* it follows such bytes: no prefix                                */
     pcre2_match_data *match[TK_STAGES_MAX];
 } tk_run;
 
@@ -179,7 +225,7 @@ typedef struct tk_builder {
 rw_status tk_begin(tk_builder *builder, rw_context *ctx, const char *where);
 /* Room for `count` tokens; once. */
 rw_status tk_reserve_tokens(tk_builder *builder, size_t count);
-/* A token of the model's vocabulary, spelled in the byte alphabet. */
+/* A token of the model's vocabulary, spelled as the tokenizer's kind has it. */
 rw_status tk_set_token(tk_builder *builder, uint64_t id, rw_str spelling);
 /* A token that is looked for in the text; it may stand in the vocabulary already. */
 rw_status tk_add_token(tk_builder *builder, uint64_t id, tk_added added);
@@ -195,8 +241,30 @@ rw_status tk_unsupported(const tk_builder *builder, const char *part, rw_str nam
 /* bpe.c */
 rw_status tk_bpe_reserve_merges(rw_tokenizer *tokenizer, size_t count, rw_error *err);
 rw_status tk_bpe_add_merge(tk_builder *builder, size_t rank, rw_str left, rw_str right);
+void tk_bpe_put_merge(tk_bpe *bpe, tk_merge merge);
+uint64_t tk_bpe_pair(int32_t left, int32_t right);
 rw_status tk_bpe_encode(tk_run *run, rw_str piece);
 rw_status tk_emit(tk_run *run, const int32_t *ids, size_t count);
+
+/* sentencepiece.c */
+extern const rw_str tk_space_mark; /* U+2581, SentencePiece's space */
+/* The spelling of a byte token, <0x00> ... <0xFF>. */
+bool tk_sp_byte(rw_str spelling, uint8_t *byte);
+/* The bytes that `spelling` stands for, by the tokenizer's decoder. */
+rw_status tk_sp_bytes(tk_builder *builder, rw_str spelling, rw_str *out);
+/* After the tokens, before the merges: tables of bytes, characters and joints. */
+rw_status tk_sp_index(tk_builder *builder);
+void tk_sp_add_joint(tk_bpe *bpe, uint32_t before, uint32_t behind);
+/* The same from the spellings of a merge. */
+void tk_sp_join(tk_bpe *bpe, rw_str left, rw_str right);
+/* The symbol of the character of `step` bytes at `text` (0: a byte that is not UTF-8). */
+int32_t tk_sp_symbol(const rw_tokenizer *tokenizer, const char *text, size_t step, uint32_t c);
+rw_status tk_sp_encode(tk_run *run, rw_str piece);
+/* Appends the ids of the run's symbols [0..count); there is room for all of them. */
+rw_status tk_sp_emit(tk_run *run, uint32_t count);
+
+/* scores.c: merges from the scores of tokens, [count]. */
+rw_status tk_sp_add_scores(tk_builder *builder, const float *scores);
 
 /* pattern.c: a pattern in Oniguruma's spelling, as tokenizer.json has it -> PCRE2's. What could
    mean something else in the two is refused. */
@@ -206,15 +274,24 @@ rw_status tk_pattern_translate(rw_str pattern, const char *where, rw_buf *out, r
 extern const char tk_pattern_gpt2[];
 extern const char tk_pattern_llama3[];
 extern const char tk_pattern_qwen2[];
-rw_status tk_add_regex_stage(rw_tokenizer *tokenizer, rw_str pattern, bool keeps_gaps,
+rw_status tk_add_regex_stage(rw_tokenizer *tokenizer, rw_str pattern, tk_behavior behavior,
                              rw_error *err);
+rw_status tk_add_metaspace_stage(rw_tokenizer *tokenizer, rw_str space, tk_prepend prepend,
+                                 rw_error *err);
 rw_status tk_add_prefix_space_stage(rw_tokenizer *tokenizer, rw_error *err);
 /* Cuts `text` (valid UTF-8) with stages `first`... and encodes every piece. */
 rw_status tk_split(tk_run *run, size_t first, rw_str text);
 
-/* normalize.c: `*out` is `text` itself where nothing changes, else arena memory of the run. */
-rw_status tk_normalize(const rw_tokenizer *tokenizer, rw_arena *arena, rw_str text, rw_str *out,
-                       rw_error *err);
+/* normalize.c: `*out` is `text` itself where nothing changes, else memory of `arena`. Nothing is
+   put before a text that `continues`. */
+rw_status tk_normalize(const rw_tokenizer *tokenizer, rw_arena *arena, rw_str text, bool continues,
+                       rw_str *out, rw_error *err);
+/* The steps [0..count) alone. */
+rw_status tk_rewrite_text(const rw_tokenizer *tokenizer, const tk_normalizer *steps, size_t count,
+                          rw_arena *arena, rw_str text, rw_str *out, rw_error *err);
+/* A step of the normalizer, or a replacement of the decoder; its texts are copied. */
+rw_status tk_add_normalizer(rw_tokenizer *tokenizer, tk_normalizer step, rw_error *err);
+rw_status tk_add_decoder_replace(rw_tokenizer *tokenizer, tk_normalizer step, rw_error *err);
 
 /* added.c */
 rw_status tk_trie_insert(rw_tokenizer *tokenizer, tk_trie *trie, rw_str content, size_t added,

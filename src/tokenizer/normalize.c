@@ -1,5 +1,6 @@
 /*
- * normalize.c - Unicode normalization forms C and D (UAX #15), over utf8proc's tables.
+ * normalize.c - Unicode normalization forms C and D (UAX #15), over utf8proc's tables, and
+ * SentencePiece's plain rewriting of spaces (at the end).
  *
  * utf8proc's own decomposition sorts combining marks by insertion, which takes quadratic time on
  * long runs of them; here they are sorted by counting, so hostile text costs no more than other.
@@ -156,7 +157,7 @@ static bool encode(const points *p, rw_arena *arena, rw_str *out) {
     return true;
 }
 
-static bool apply(tk_normalizer form, points *p, rw_arena *arena, rw_str text, rw_str *out) {
+static bool apply(tk_rewrite form, points *p, rw_arena *arena, rw_str text, rw_str *out) {
     if (!decompose(p, text) || !order_marks(p))
         return false;
     if (form == TK_NFC && !compose(p))
@@ -165,7 +166,7 @@ static bool apply(tk_normalizer form, points *p, rw_arena *arena, rw_str text, r
 }
 
 /* Below U+0300 nothing changes in form C, and below U+00C0 in form D. */
-static bool may_change(tk_normalizer form, rw_str text) {
+static bool may_change(tk_rewrite form, rw_str text) {
     unsigned char first = form == TK_NFC ? 0xcc : 0xc3; /* of U+0300, U+00C0 in UTF-8 */
     for (size_t i = 0; i < text.size; i++)
         if ((unsigned char)text.data[i] >= first)
@@ -173,18 +174,137 @@ static bool may_change(tk_normalizer form, rw_str text) {
     return false;
 }
 
-rw_status tk_normalize(const rw_tokenizer *tokenizer, rw_arena *arena, rw_str text, rw_str *out,
-                       rw_error *err) {
+/* ---- SentencePiece's rewriting --------------------------------------------------------------- */
+
+/* Files may ask for long replacements one after the other; real ones make 3 bytes out of 1. */
+enum { GROWTH_MAX = 16, AFFIX_BYTES_MAX = 64 };
+
+static rw_status unicode_form(const rw_tokenizer *tokenizer, tk_rewrite form, rw_arena *arena,
+                              rw_str text, rw_str *out, rw_error *err) {
+    points p = {.ctx = tokenizer->ctx};
+    bool ok = apply(form, &p, arena, text, out);
+    rw_free(p.ctx, p.data);
+    return ok ? RW_OK : rw_fail_memory(err, tokenizer->where, text.size * 4);
+}
+
+static const char *find_text(rw_str text, size_t at, rw_str wanted) {
+    return memmem(text.data + at, text.size - at, wanted.data, wanted.size);
+}
+
+static size_t count_matches(rw_str text, rw_str wanted) {
+    size_t count = 0, at = 0;
+    for (const char *match; at < text.size && (match = find_text(text, at, wanted)); count++)
+        at = (size_t)(match - text.data) + wanted.size;
+    return count;
+}
+
+static char *put(char *end, const char *bytes, size_t size) {
+    if (size > 0)
+        memcpy(end, bytes, size);
+    return end + size;
+}
+
+static rw_status replace(const rw_tokenizer *tokenizer, const tk_normalizer *step, rw_arena *arena,
+                         rw_str text, rw_str *out, rw_error *err) {
+    size_t matches = count_matches(text, step->from);
+    if (matches == 0) {
+        *out = text;
+        return RW_OK;
+    }
+    /* a match has at least one byte, so this is at most 64 times text.size */
+    size_t size = text.size - matches * step->from.size + matches * step->to.size;
+    char *copy = rw_arena_alloc(arena, size + 1);
+    if (!copy)
+        return rw_fail_memory(err, tokenizer->where, size);
+    char *end = copy;
+    size_t at = 0;
+    for (const char *match; at < text.size && (match = find_text(text, at, step->from));) {
+        end = put(end, text.data + at, (size_t)(match - text.data) - at);
+        end = put(end, step->to.data, step->to.size);
+        at = (size_t)(match - text.data) + step->from.size;
+    }
+    put(end, text.data + at, text.size - at);
+    *out = (rw_str){copy, size};
+    return RW_OK;
+}
+
+static rw_status prepend(const rw_tokenizer *tokenizer, const tk_normalizer *step, rw_arena *arena,
+                         rw_str text, rw_str *out, rw_error *err) {
+    size_t size = step->to.size + text.size;
+    char *copy = rw_arena_alloc(arena, size + 1);
+    if (!copy)
+        return rw_fail_memory(err, tokenizer->where, size);
+    put(put(copy, step->to.data, step->to.size), text.data, text.size);
+    *out = (rw_str){copy, size};
+    return RW_OK;
+}
+
+static rw_status take_step(const rw_tokenizer *tokenizer, const tk_normalizer *step,
+                           rw_arena *arena, rw_str text, rw_str *out, rw_error *err) {
+    if (step->kind == TK_REPLACE)
+        return replace(tokenizer, step, arena, text, out, err);
+    if (step->kind == TK_PREPEND && text.size > 0)
+        return prepend(tokenizer, step, arena, text, out, err);
+    if (step->kind != TK_PREPEND && may_change(step->kind, text))
+        return unicode_form(tokenizer, step->kind, arena, text, out, err);
     *out = text;
-    for (size_t i = 0; i < tokenizer->normalizer_count; i++) {
-        tk_normalizer form = tokenizer->normalizers[i];
-        if (!may_change(form, *out))
+    return RW_OK;
+}
+
+static rw_status run_steps(const rw_tokenizer *tokenizer, const tk_normalizer *steps, size_t count,
+                           rw_arena *arena, rw_str text, bool continues, rw_str *out,
+                           rw_error *err) {
+    size_t limit = text.size < SIZE_MAX / 2 / GROWTH_MAX ? text.size * GROWTH_MAX + 4096 : SIZE_MAX;
+    *out = text;
+    for (size_t i = 0; i < count; i++) {
+        if (steps[i].kind == TK_PREPEND && continues)
             continue;
-        points p = {.ctx = tokenizer->ctx};
-        bool ok = apply(form, &p, arena, *out, out);
-        rw_free(p.ctx, p.data);
-        if (!ok)
-            return rw_fail_memory(err, tokenizer->where, text.size * 4);
+        RW_TRY(take_step(tokenizer, &steps[i], arena, *out, out, err));
+        if (out->size > limit)
+            return rw_fail(err, RW_ERR_INPUT, "tokenizer.too_large", tokenizer->where,
+                           "the normalizers make more than %d bytes out of each of the text's",
+                           GROWTH_MAX);
     }
     return RW_OK;
+}
+
+rw_status tk_rewrite_text(const rw_tokenizer *tokenizer, const tk_normalizer *steps, size_t count,
+                          rw_arena *arena, rw_str text, rw_str *out, rw_error *err) {
+    return run_steps(tokenizer, steps, count, arena, text, false, out, err);
+}
+
+rw_status tk_normalize(const rw_tokenizer *tokenizer, rw_arena *arena, rw_str text, bool continues,
+                       rw_str *out, rw_error *err) {
+    return run_steps(tokenizer, tokenizer->normalizers, tokenizer->normalizer_count, arena, text,
+                     continues, out, err);
+}
+
+static rw_status add_step(rw_tokenizer *tokenizer, tk_normalizer step, tk_normalizer *steps,
+                          size_t *count, rw_error *err) {
+    if (*count == TK_STAGES_MAX)
+        return rw_fail(err, RW_ERR_INPUT, "tokenizer.too_large", tokenizer->where,
+                       "more than %d normalizers, or replacements of the decoder, in a row",
+                       TK_STAGES_MAX);
+    if (step.from.size > AFFIX_BYTES_MAX || step.to.size > AFFIX_BYTES_MAX)
+        return rw_fail(err, RW_ERR_INPUT, "tokenizer.too_large", tokenizer->where,
+                       "a normalizer or decoder replaces or prepends more than %d bytes",
+                       AFFIX_BYTES_MAX);
+    rw_str *texts[] = {&step.from, &step.to};
+    for (size_t i = 0; i < 2; i++) {
+        texts[i]->data =
+            rw_arena_text(&tokenizer->arena, texts[i]->data ? texts[i]->data : "", texts[i]->size);
+        if (!texts[i]->data)
+            return rw_fail_memory(err, tokenizer->where, texts[i]->size);
+    }
+    steps[(*count)++] = step;
+    return RW_OK;
+}
+
+rw_status tk_add_normalizer(rw_tokenizer *tokenizer, tk_normalizer step, rw_error *err) {
+    return add_step(tokenizer, step, tokenizer->normalizers, &tokenizer->normalizer_count, err);
+}
+
+rw_status tk_add_decoder_replace(rw_tokenizer *tokenizer, tk_normalizer step, rw_error *err) {
+    return add_step(tokenizer, step, tokenizer->decoder.replace, &tokenizer->decoder.replace_count,
+                    err);
 }

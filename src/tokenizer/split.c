@@ -64,7 +64,7 @@ static rw_status refuse_empty_matches(const rw_tokenizer *tokenizer, const pcre2
                    "the split pattern can match nothing at all, which isn't supported");
 }
 
-rw_status tk_add_regex_stage(rw_tokenizer *tokenizer, rw_str pattern, bool keeps_gaps,
+rw_status tk_add_regex_stage(rw_tokenizer *tokenizer, rw_str pattern, tk_behavior behavior,
                              rw_error *err) {
     if (pattern.size > PATTERN_MAX)
         return rw_fail(err, RW_ERR_INPUT, "tokenizer.too_large", tokenizer->where,
@@ -80,8 +80,7 @@ rw_status tk_add_regex_stage(rw_tokenizer *tokenizer, rw_str pattern, bool keeps
         status = refuse_empty_matches(tokenizer, code, err);
     if (status == RW_OK)
         status = new_stage(
-            tokenizer, (tk_stage){.kind = TK_STAGE_REGEX, .keeps_gaps = keeps_gaps, .code = code},
-            err);
+            tokenizer, (tk_stage){.kind = TK_STAGE_REGEX, .behavior = behavior, .code = code}, err);
     if (status != RW_OK)
         pcre2_code_free(code);
     return status;
@@ -89,6 +88,17 @@ rw_status tk_add_regex_stage(rw_tokenizer *tokenizer, rw_str pattern, bool keeps
 
 rw_status tk_add_prefix_space_stage(rw_tokenizer *tokenizer, rw_error *err) {
     return new_stage(tokenizer, (tk_stage){.kind = TK_STAGE_PREFIX_SPACE}, err);
+}
+
+rw_status tk_add_metaspace_stage(rw_tokenizer *tokenizer, rw_str space, tk_prepend prepend,
+                                 rw_error *err) {
+    const char *copy = rw_arena_text(&tokenizer->arena, space.data, space.size);
+    if (!copy)
+        return rw_fail_memory(err, tokenizer->where, space.size);
+    return new_stage(
+        tokenizer,
+        (tk_stage){.kind = TK_STAGE_METASPACE, .space = {copy, space.size}, .prepend = prepend},
+        err);
 }
 
 /* ---- running -------------------------------------------------------------------------------- */
@@ -112,15 +122,30 @@ static rw_status find(tk_run *run, size_t stage, rw_str text, size_t from, bool 
 static rw_status gap(tk_run *run, size_t stage, rw_str text) {
     if (text.size == 0)
         return RW_OK;
-    if (run->tokenizer->stages[stage].keeps_gaps)
+    if (run->tokenizer->stages[stage].behavior != TK_MATCHES_ONLY)
         return tk_split(run, stage + 1, text);
     return rw_fail(run->err, RW_ERR_INPUT, "tokenizer.dropped", run->tokenizer->where,
                    "the split pattern would throw away \"%.*s\" of the text",
                    (int)(text.size < 60 ? text.size : 60), text.data);
 }
 
+/* `*done` is where the text not yet handed on begins. */
+static rw_status split_match(tk_run *run, size_t stage, rw_str text, size_t begin, size_t end,
+                             size_t *done) {
+    tk_behavior behavior = run->tokenizer->stages[stage].behavior;
+    if (behavior != TK_WITH_PREVIOUS) {
+        RW_TRY(gap(run, stage, (rw_str){text.data + *done, begin - *done}));
+        *done = begin;
+    }
+    if (behavior == TK_WITH_NEXT)
+        return RW_OK;
+    RW_TRY(tk_split(run, stage + 1, (rw_str){text.data + *done, end - *done}));
+    *done = end;
+    return RW_OK;
+}
+
 static rw_status split_regex(tk_run *run, size_t stage, rw_str text) {
-    size_t at = 0;
+    size_t at = 0, done = 0;
     while (at < text.size) {
         bool found = false;
         RW_TRY(rw_check_cancel(run->ctx, run->err));
@@ -131,11 +156,10 @@ static rw_status split_regex(tk_run *run, size_t stage, rw_str text) {
         size_t begin = range[0], end = range[1];
         if (begin < at || end <= begin) /* refused at load: matches are never empty */
             return pattern_error(run->tokenizer, PCRE2_ERROR_INTERNAL, run->err);
-        RW_TRY(gap(run, stage, (rw_str){text.data + at, begin - at}));
-        RW_TRY(tk_split(run, stage + 1, (rw_str){text.data + begin, end - begin}));
+        RW_TRY(split_match(run, stage, text, begin, end, &done));
         at = end;
     }
-    return gap(run, stage, (rw_str){text.data + at, text.size - at});
+    return gap(run, stage, (rw_str){text.data + done, text.size - done});
 }
 
 static rw_status split_prefix_space(tk_run *run, size_t stage, rw_str text) {
@@ -149,12 +173,36 @@ static rw_status split_prefix_space(tk_run *run, size_t stage, rw_str text) {
     return tk_split(run, stage + 1, (rw_str){spaced, text.size + 1});
 }
 
+/* Does the text get a space before it? */
+static bool gets_space(const tk_run *run, const tk_stage *stage, rw_str text) {
+    bool first = text.data == run->section;
+    if (stage->prepend == TK_PREPEND_FIRST)
+        return first && run->at_start;
+    return stage->prepend == TK_PREPEND_ALWAYS && !(first && run->continues);
+}
+
+static rw_status split_metaspace(tk_run *run, size_t number, rw_str text) {
+    const tk_stage *stage = &run->tokenizer->stages[number];
+    tk_normalizer steps[] = {{.kind = TK_REPLACE, .from = {" ", 1}, .to = stage->space},
+                             {.kind = TK_PREPEND, .to = stage->space}};
+    bool prefixed =
+        text.data[0] == ' ' || (text.size >= stage->space.size &&
+                                memcmp(text.data, stage->space.data, stage->space.size) == 0);
+    size_t count = gets_space(run, stage, text) && !prefixed ? 2 : 1;
+    RW_TRY(tk_rewrite_text(run->tokenizer, steps, count, &run->arena, text, &text, run->err));
+    return tk_split(run, number + 1, text);
+}
+
 rw_status tk_split(tk_run *run, size_t first, rw_str text) {
+    const rw_tokenizer *tokenizer = run->tokenizer;
     if (text.size == 0)
         return RW_OK;
-    if (first == run->tokenizer->stage_count)
-        return tk_bpe_encode(run, text);
-    if (run->tokenizer->stages[first].kind == TK_STAGE_PREFIX_SPACE)
+    if (first == tokenizer->stage_count)
+        return tokenizer->kind == TK_SENTENCEPIECE_BPE ? tk_sp_encode(run, text)
+                                                       : tk_bpe_encode(run, text);
+    if (tokenizer->stages[first].kind == TK_STAGE_PREFIX_SPACE)
         return split_prefix_space(run, first, text);
+    if (tokenizer->stages[first].kind == TK_STAGE_METASPACE)
+        return split_metaspace(run, first, text);
     return split_regex(run, first, text);
 }

@@ -14,7 +14,10 @@ static rw_status encode_plain(tk_run *run, rw_str section) {
 /* Between the added tokens that are looked for in the text as it came. */
 static rw_status encode_section(tk_run *run, rw_str section) {
     rw_str text;
-    RW_TRY(tk_normalize(run->tokenizer, &run->arena, section, &text, run->err));
+    run->at_start = section.data == run->text.data;
+    run->continues = section.data == run->resumed;
+    RW_TRY(tk_normalize(run->tokenizer, &run->arena, section, run->continues, &text, run->err));
+    run->section = text.data;
     return tk_cut_added(run, &run->tokenizer->normalized_trie, text, encode_plain);
 }
 
@@ -38,6 +41,7 @@ static rw_status encode_text(tk_run *run, rw_str text) {
         if (end > at)
             RW_TRY(tk_bpe_encode(run, (rw_str){text.data + at, end - at}));
         at = end;
+        run->resumed = text.data + at;
     }
     return RW_OK;
 }
@@ -72,7 +76,8 @@ static rw_status run_begin(tk_run *run) {
         return rw_fail_memory(run->err, tokenizer->where, slots * sizeof *run->seen);
     run->seen_mask = slots - 1;
     size_t spelled = 2 * tokenizer->longest + 4; /* the alphabet's characters take 1 or 2 bytes */
-    if (tokenizer->bpe.ignore_merges && !(run->spelled = rw_alloc(run->ctx, spelled)))
+    bool spells = tokenizer->bpe.ignore_merges && tokenizer->kind == TK_BYTE_LEVEL_BPE;
+    if (spells && !(run->spelled = rw_alloc(run->ctx, spelled)))
         return rw_fail_memory(run->err, tokenizer->where, spelled);
     return create_matches(run);
 }
@@ -123,8 +128,19 @@ static const tk_token *token_at(const rw_tokenizer *tokenizer, int64_t id) {
     return id >= 0 && (uint64_t)id < tokenizer->count ? &tokenizer->tokens[id] : NULL;
 }
 
+/* Bytes of `token` less the spaces that still go from the begin of the text. */
+static void append_token(const tk_token *token, size_t *strips, rw_buf *out) {
+    rw_str bytes = token->bytes;
+    for (; *strips > 0 && bytes.size > 0 && bytes.data[0] == ' '; --*strips)
+        bytes = (rw_str){bytes.data + 1, bytes.size - 1};
+    if (bytes.size > 0)
+        *strips = 0;
+    rw_buf_append(out, bytes.data, bytes.size);
+}
+
 rw_status rw_tokenizer_decode(const rw_tokenizer *tokenizer, const int32_t *ids, size_t count,
                               unsigned flags, rw_buf *out, rw_error *err) {
+    size_t strips = flags & RW_DETOKENIZE_CONTINUE ? 0 : tokenizer->decoder.strips;
     for (size_t i = 0; i < count; i++) {
         const tk_token *token = token_at(tokenizer, ids[i]);
         if (!token)
@@ -132,7 +148,7 @@ rw_status rw_tokenizer_decode(const rw_tokenizer *tokenizer, const int32_t *ids,
                            "id %d at place %zu is outside the vocabulary of %zu tokens", ids[i], i,
                            tokenizer->count);
         if (!token->special || !(flags & RW_DETOKENIZE_SKIP_SPECIAL))
-            rw_buf_append(out, token->bytes.data, token->bytes.size);
+            append_token(token, &strips, out);
     }
     return rw_buf_status(out, err);
 }

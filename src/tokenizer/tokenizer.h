@@ -1,9 +1,10 @@
 /*
  * tokenizer.h - text to token ids and back, from tokenizer.json or from what a GGUF holds.
  *
- * Built so far: byte-level BPE (GPT-2, Llama-3, Qwen2, SmolLM and what is put together from the
- * same parts). Every part of the files that is not built is refused by name with
- * "tokenizer.unsupported"; nothing is ignored in silence.
+ * Built so far: byte-level BPE (GPT-2, Llama-3, Qwen2, SmolLM) and SentencePiece-style BPE with
+ * byte fallback (Llama-2, Mistral, Gemma, Phi-3), and what is put together from the same parts; in
+ * a GGUF the models "gpt2" and "llama". Every part of the files that is not built is refused by
+ * name with "tokenizer.unsupported"; nothing is ignored in silence.
  *
  * Thread-safety: a tokenizer never changes after it was made; encode and decode may run on it from
  * several threads at once.
@@ -43,12 +44,14 @@ typedef struct rw_vocabulary {
     size_t count;
     const rw_str *merges; /* tokenizer.ggml.merges: [merge_count] "left right"                */
     size_t merge_count;
-    rw_str model; /* tokenizer.ggml.model: "gpt2"; "llama" and others are refused by name     */
+    const float *scores; /* tokenizer.ggml.scores: [count]; the model "llama" needs them    */
+    rw_str model; /* tokenizer.ggml.model: "gpt2" or "llama"; others are refused by name      */
     rw_str pre;   /* tokenizer.ggml.pre: "smollm", "llama-bpe", "qwen2", ...; empty: "default" */
     int64_t bos;  /* tokenizer.ggml.bos_token_id, -1: none                                    */
     int64_t eos;  /* tokenizer.ggml.eos_token_id, -1: none                                    */
     int add_bos;  /* tokenizer.ggml.add_bos_token: 0, 1, or -1: absent                        */
     int add_eos;  /* tokenizer.ggml.add_eos_token: 0, 1, or -1: absent                        */
+    int add_space_prefix; /* tokenizer.ggml.add_space_prefix: 0, 1, or -1: absent; "llama" only */
 } rw_vocabulary;
 
 rw_status rw_tokenizer_from_vocabulary(rw_context *ctx, const rw_vocabulary *vocabulary,
@@ -73,8 +76,10 @@ enum {
 
 /* Any bytes, NUL included. Each maximal run of bytes that are not UTF-8 is a piece of its own,
    spelled through the byte alphabet, and the text on either side of it is split as if it ended
-   there. Decoding gives the same bytes back, unless the file asks for a normalizer (Qwen2's NFC),
-   for add_prefix_space, or for lstrip/rstrip of an added token. `*ids` is rw_alloc memory of the
+   there; no prefix is put behind it. Decoding gives the same bytes back, unless the file asks for a
+   normalizer (Qwen2's NFC), for add_prefix_space, for lstrip/rstrip of an added token, or, in
+   SentencePiece's way, for a space before the text behind an added token; there U+2581 itself comes
+   back as a space. `*ids` is rw_alloc memory of the
    tokenizer's context, NULL where there are none: free it with rw_free. Codes: tokenizer.byte (the
    vocabulary lacks a byte that the text needs and has no unknown token; the offset is given; see
    RW_TOKENIZE_DROP), tokenizer.dropped (the file's pattern would throw text away),
@@ -83,7 +88,10 @@ rw_status rw_tokenizer_encode(const rw_tokenizer *tokenizer, rw_str text, unsign
                               int32_t **ids, size_t *count, rw_error *err);
 
 enum {
-    RW_DETOKENIZE_SKIP_SPECIAL = 1u << 0 /* leave special tokens out */
+    RW_DETOKENIZE_SKIP_SPECIAL = 1u << 0, /* leave special tokens out */
+    /* The ids go on behind others: the space before the first word stays, which at the begin of a
+       text SentencePiece-style tokenizers put there themselves and take away again. */
+    RW_DETOKENIZE_CONTINUE = 1u << 1
 };
 
 /* Appends the bytes of ids[0..count) to `out`; an id outside the vocabulary is

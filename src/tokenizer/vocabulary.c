@@ -1,9 +1,11 @@
 /*
  * vocabulary.c - a tokenizer from the tokenizer.ggml.* values of a GGUF.
  *
- * A GGUF names its pre-tokenizer instead of describing it. The table below says what a name means,
- * after the split patterns that llama.cpp uses for it; where llama.cpp leaves out a normalizer
- * that the model was trained with (Qwen2's NFC), ours follows the model.
+ * "gpt2" is byte-level BPE, "llama" SentencePiece-style BPE with scores.
+ *
+ * A GGUF names its byte-level pre-tokenizer instead of describing it. The table below says what a
+ * name means, after the split patterns that llama.cpp uses for it; where llama.cpp leaves out a
+ * normalizer that the model was trained with (Qwen2's NFC), ours follows the model.
  */
 #include <string.h>
 
@@ -38,9 +40,10 @@ static const pre_tokenizer *find_pre(rw_str name) {
 static rw_status add_stages(tk_builder *builder, const pre_tokenizer *pre) {
     rw_tokenizer *tokenizer = builder->tokenizer;
     for (size_t i = 0; i < 4 && pre->patterns[i]; i++)
-        RW_TRY(tk_add_regex_stage(tokenizer, rw_str_of(pre->patterns[i]), true, builder->err));
+        RW_TRY(
+            tk_add_regex_stage(tokenizer, rw_str_of(pre->patterns[i]), TK_ISOLATED, builder->err));
     if (pre->nfc)
-        tokenizer->normalizers[tokenizer->normalizer_count++] = TK_NFC;
+        RW_TRY(tk_add_normalizer(tokenizer, (tk_normalizer){.kind = TK_NFC}, builder->err));
     tokenizer->bpe.ignore_merges = pre->ignore_merges;
     return RW_OK;
 }
@@ -90,21 +93,77 @@ static rw_status set_end_token(tk_builder *builder, int64_t id, bool adds, const
     return RW_OK;
 }
 
-static rw_status build(tk_builder *builder, const rw_vocabulary *vocabulary) {
+static rw_status add_ends(tk_builder *builder, const rw_vocabulary *vocabulary, bool adds_bos) {
     rw_tokenizer *tokenizer = builder->tokenizer;
-    if (!rw_str_is(vocabulary->model, "gpt2"))
-        return tk_unsupported(builder, "tokenizer.ggml.model", vocabulary->model);
-    const pre_tokenizer *pre = find_pre(vocabulary->pre);
-    if (!pre)
-        return tk_unsupported(builder, "tokenizer.ggml.pre", vocabulary->pre);
-    bool adds_bos = vocabulary->add_bos < 0 ? pre->adds_bos : vocabulary->add_bos != 0;
-    RW_TRY(add_stages(builder, pre));
-    RW_TRY(add_tokens(builder, vocabulary));
-    RW_TRY(add_merges(builder, vocabulary));
+    if (vocabulary->add_bos >= 0)
+        adds_bos = vocabulary->add_bos != 0;
     RW_TRY(set_end_token(builder, vocabulary->bos, adds_bos, "bos", &tokenizer->bos,
                          &tokenizer->prefix));
     return set_end_token(builder, vocabulary->eos, vocabulary->add_eos > 0, "eos", &tokenizer->eos,
                          &tokenizer->suffix);
+}
+
+static rw_status build_byte_level(tk_builder *builder, const rw_vocabulary *vocabulary) {
+    const pre_tokenizer *pre = find_pre(vocabulary->pre);
+    if (!pre)
+        return tk_unsupported(builder, "tokenizer.ggml.pre", vocabulary->pre);
+    RW_TRY(add_stages(builder, pre));
+    RW_TRY(add_tokens(builder, vocabulary));
+    RW_TRY(add_merges(builder, vocabulary));
+    return add_ends(builder, vocabulary, pre->adds_bos);
+}
+
+/* ---- SentencePiece -------------------------------------------------------------------------- */
+
+/* Spaces become U+2581, and one goes before every text and behind every added token, as
+   llama.cpp has it (SentencePiece itself puts none behind added tokens). */
+static rw_status add_space_marks(tk_builder *builder, bool prefix) {
+    rw_tokenizer *tokenizer = builder->tokenizer;
+    tk_normalizer put = {.kind = TK_PREPEND, .to = tk_space_mark};
+    tk_normalizer mark = {.kind = TK_REPLACE, .from = {" ", 1}, .to = tk_space_mark};
+    tk_normalizer unmark = {.kind = TK_REPLACE, .from = tk_space_mark, .to = {" ", 1}};
+    if (prefix)
+        RW_TRY(tk_add_normalizer(tokenizer, put, builder->err));
+    RW_TRY(tk_add_normalizer(tokenizer, mark, builder->err));
+    tokenizer->decoder.bytes = true;
+    tokenizer->decoder.strips = prefix;
+    return tk_add_decoder_replace(tokenizer, unmark, builder->err);
+}
+
+/* Text never becomes a control, unknown or byte token by merging, even when it is spelled like one.
+   The unknown token is for characters whose bytes are no tokens either. */
+static void set_kinds(rw_tokenizer *tokenizer, const rw_vocabulary *vocabulary) {
+    for (size_t id = 0; id < vocabulary->count; id++) {
+        int32_t type = vocabulary->types ? vocabulary->types[id] : RW_TOKEN_NORMAL;
+        if (type == RW_TOKEN_CONTROL || type == RW_TOKEN_UNKNOWN || type == RW_TOKEN_BYTE)
+            tokenizer->tokens[id].model = false;
+        if (type == RW_TOKEN_UNKNOWN && tokenizer->bpe.unknown < 0)
+            tokenizer->bpe.unknown = (int32_t)id;
+    }
+}
+
+static rw_status build_sentencepiece(tk_builder *builder, const rw_vocabulary *vocabulary) {
+    rw_tokenizer *tokenizer = builder->tokenizer;
+    if (!vocabulary->scores)
+        return rw_fail(builder->err, RW_ERR_INPUT, "tokenizer.missing", tokenizer->where,
+                       "tokenizer.ggml.model is \"llama\", but tokenizer.ggml.scores is missing");
+    tokenizer->kind = TK_SENTENCEPIECE_BPE;
+    tokenizer->bpe.byte_fallback = tokenizer->bpe.late_fallback = true;
+    tokenizer->bpe.fuse_unknown = true;
+    RW_TRY(add_space_marks(builder, vocabulary->add_space_prefix != 0));
+    RW_TRY(add_tokens(builder, vocabulary));
+    set_kinds(tokenizer, vocabulary);
+    RW_TRY(tk_sp_index(builder));
+    RW_TRY(tk_sp_add_scores(builder, vocabulary->scores));
+    return add_ends(builder, vocabulary, true);
+}
+
+static rw_status build(tk_builder *builder, const rw_vocabulary *vocabulary) {
+    if (rw_str_is(vocabulary->model, "gpt2"))
+        return build_byte_level(builder, vocabulary);
+    if (rw_str_is(vocabulary->model, "llama"))
+        return build_sentencepiece(builder, vocabulary);
+    return tk_unsupported(builder, "tokenizer.ggml.model", vocabulary->model);
 }
 
 rw_status rw_tokenizer_from_vocabulary(rw_context *ctx, const rw_vocabulary *vocabulary,
