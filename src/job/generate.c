@@ -34,8 +34,7 @@ typedef struct generation {
     double seconds; /* of making, the prompt aside */
 } generation;
 
-/* ---- choosing a token -------------------------------------------------------------------------
- */
+/* ---- choosing a token ------------------------------------------------------------------------ */
 
 /* splitmix64 (Steele, Lea, Flood 2014): 53 random bits as a number in [0, 1). */
 static double uniform(uint64_t *state) {
@@ -74,8 +73,7 @@ static int32_t choose(generation *g) {
     return draw(g->logits, vocab, g->options->temperature, uniform(&g->random));
 }
 
-/* ---- making text ------------------------------------------------------------------------------
- */
+/* ---- making text ----------------------------------------------------------------------------- */
 
 /* Hands over what has become whole characters; the tail of a cut one waits for its rest. At the
    end everything goes. */
@@ -104,7 +102,8 @@ static bool is_end(const generation *g, int32_t token) {
 static rw_status take(generation *g, int32_t token, rw_error *err) {
     g->made[g->made_count++] = token;
     if ((size_t)token < rw_tokenizer_vocab_size(g->tokenizer))
-        RW_TRY(rw_tokenizer_decode(g->tokenizer, &token, 1, RW_DETOKENIZE_SKIP_SPECIAL, &g->text,
+        RW_TRY(rw_tokenizer_decode(g->tokenizer, &token, 1,
+                                   RW_DETOKENIZE_SKIP_SPECIAL | RW_DETOKENIZE_CONTINUE, &g->text,
                                    err));
     RW_TRY(rw_buf_status(&g->text, err));
     tell(g, false);
@@ -131,8 +130,7 @@ static rw_status make_text(generation *g, rw_error *err) {
     return RW_OK;
 }
 
-/* ---- before that ------------------------------------------------------------------------------
- */
+/* ---- before that ----------------------------------------------------------------------------- */
 
 static rw_status check_options(const rw_generate_options *options, rw_error *err) {
     if (!options->path)
@@ -200,8 +198,7 @@ static rw_status load(generation *g, rw_error *err) {
     return open_session(g, context, err);
 }
 
-/* ---- the result -------------------------------------------------------------------------------
- */
+/* ---- the result ------------------------------------------------------------------------------ */
 
 /* JSON strings are UTF-8; a model may make bytes that are not. */
 static void write_text(generation *g, rw_json_writer *w) {

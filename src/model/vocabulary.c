@@ -30,8 +30,7 @@ static rw_status from_files(rw_context *ctx, const rw_checkpoint *checkpoint, rw
     return status;
 }
 
-/* ---- GGUF -------------------------------------------------------------------------------------
- */
+/* ---- GGUF ------------------------------------------------------------------------------------ */
 
 static int64_t token_id(const rw_gguf *gguf, const char *key) {
     uint64_t id;
@@ -62,6 +61,26 @@ static rw_status read_types(const rw_gguf *gguf, rw_arena *arena, rw_vocabulary 
     return RW_OK;
 }
 
+static rw_status read_scores(const rw_gguf *gguf, rw_arena *arena, rw_vocabulary *v,
+                             rw_error *err) {
+    const char *key = "tokenizer.ggml.scores";
+    double *numbers;
+    size_t count;
+    if (!rw_gguf_get(gguf, key))
+        return RW_OK;
+    RW_TRY(rw_gguf_numbers(gguf, key, arena, &numbers, &count, err));
+    if (count != v->count)
+        return rw_fail(err, RW_ERR_INPUT, "model.vocabulary", key,
+                       "there are %zu scores for %zu tokens", count, v->count);
+    float *scores = rw_arena_alloc(arena, count * sizeof *scores);
+    if (!scores)
+        return rw_fail_memory(err, key, count * sizeof *scores);
+    for (size_t i = 0; i < count; i++)
+        scores[i] = (float)numbers[i]; /* the file has float32 */
+    v->scores = scores;
+    return RW_OK;
+}
+
 static rw_status read_vocabulary(const rw_gguf *gguf, rw_arena *arena, rw_vocabulary *v,
                                  rw_error *err) {
     const char *merges = "tokenizer.ggml.merges";
@@ -80,6 +99,8 @@ static rw_status read_vocabulary(const rw_gguf *gguf, rw_arena *arena, rw_vocabu
     v->eos = token_id(gguf, "tokenizer.ggml.eos_token_id");
     v->add_bos = flag(gguf, "tokenizer.ggml.add_bos_token");
     v->add_eos = flag(gguf, "tokenizer.ggml.add_eos_token");
+    v->add_space_prefix = flag(gguf, "tokenizer.ggml.add_space_prefix");
+    RW_TRY(read_scores(gguf, arena, v, err));
     return read_types(gguf, arena, v, err);
 }
 
