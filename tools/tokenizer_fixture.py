@@ -3,8 +3,10 @@
 
     tokenizer_fixture.py [OUT]
 
-One entry a tokenizer: the embedded model's (by path) and a small one of each family, trained on
-the texts themselves and held in the file as text. The unit tests read it.
+One entry a tokenizer: the embedded model's (by path), a small one of each byte-level family and
+form of SentencePiece-style BPE, trained on the texts themselves and held in the file as text, and
+"scores", a SentencePiece vocabulary with scores, whose ids are sentencepiece's own (they are kept
+when that package is missing). The unit tests read it.
 """
 import json
 import pathlib
@@ -32,7 +34,8 @@ HAND = [
     " ".join(material.NUMBERS) + "".join(material.NUMBERS),
     "<|endoftext|>a <|endoftext|> <word> a<word> <word>b \u00e9<word>, <word><word>",
     "a  <mask>  b<mask>\u3000\n<mask> c<tail>  \n d <tail> <mask> e <|im_start|>\n<|begin_of_text|>",
-    "<|endoftext| <|endof <mas <", "\u017ft 's 'S '\u017f K \u212a \ufb01 \u00df",
+    "<|endoftext| <|endof <mas <", "<s>a</s> b<s> <unk><|user|> \n hi<|end|>\n\n\n<0x41><0xC3>",
+    "\u2581a \u2581\u2581\u2581 b  c   d    \u2581e \u2581", "\u4e16\u754c\U0001f600 x \ud55c y\u0e01", "\u017ft 's 'S '\u017f K \u212a \ufb01 \u00df",
 ]
 
 
@@ -52,6 +55,36 @@ def small(family, parts, folder):
     return path
 
 
+def scored(parts, folder):
+    """A SentencePiece model trained on the parts: its vocabulary, and its own ids."""
+    import sentencepiece
+    source, prefix = pathlib.Path(folder) / "text", str(pathlib.Path(folder) / "scored")
+    source.write_text("\n".join(HAND * 2))
+    sentencepiece.SentencePieceTrainer.train(
+        input=str(source), model_prefix=prefix, model_type="bpe", vocab_size=800,
+        byte_fallback=True, character_coverage=0.98, split_by_whitespace=False,
+        normalization_rule_name="identity", remove_extra_whitespaces=False,
+        hard_vocab_limit=False, minloglevel=2)
+    model = sentencepiece.SentencePieceProcessor(model_file=prefix + ".model")
+    kinds = [(model.is_unknown, 2), (model.is_control, 3), (model.is_byte, 6)]
+    ids = range(model.vocab_size())
+    vocabulary = {"tokens": [model.id_to_piece(i) for i in ids],
+                  "types": [next((k for ask, k in kinds if ask(i)), 1) for i in ids],
+                  "scores": [model.get_score(i) for i in ids]}
+    parts = parts[:len(HAND)]
+    return {"name": "scores", "sentencepiece": sentencepiece.__version__,
+            "vocabulary": vocabulary,
+            "cases": [{"text": text, "ids": model.encode(text)} for text in parts]}
+
+
+def scored_or_kept(parts, folder, out):
+    try:
+        return scored(parts, folder)
+    except ImportError:
+        kept = json.loads(out.read_text())["entries"]
+        return next(e for e in kept if e["name"] == "scores")
+
+
 def entry(name, file, parts, **more):
     tokenizer = tokenizers.Tokenizer.from_file(str(file))
     return {"name": name, **more,
@@ -67,10 +100,16 @@ def main():
         for family in material.families():
             path = small(family, parts, folder)
             entries.append(entry(family, path, parts, tokenizer=path.read_text()))
+        learnt = material.pieces(parts, 240, True)
+        for form in material.sentencepiece_forms():
+            path = pathlib.Path(folder) / f"{form}.json"
+            material.sentencepiece(form, learnt, path)
+            entries.append(entry(form, path, parts[:len(HAND)], tokenizer=path.read_text()))
+        entries.append(scored_or_kept(parts, folder, out))
     out.parent.mkdir(exist_ok=True)
     out.write_text(json.dumps({"about": "made by tools/tokenizer_fixture.py",
                                "tokenizers": tokenizers.__version__, "entries": entries},
-                              separators=(",", ":")) + "\n")
+                              separators=(",", ":"), ensure_ascii=False) + "\n")
 
 
 if __name__ == "__main__":

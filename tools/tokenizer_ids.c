@@ -4,9 +4,10 @@
  *   tokenizer_ids TOKENIZER TEXT OUT [FLAGS]
  *
  * TOKENIZER is a tokenizer.json, or the tokenizer.ggml.* values of a GGUF as JSON ({"model", "pre",
- * "tokens", "types", "merges", "bos", "eos"}). TEXT holds parts separated by NUL, each encoded by
- * itself; OUT gets, for every part, its number of ids and the ids, as little-endian int32. FLAGS is
- * a number of RW_TOKENIZE_*. Decoding is checked to give back the text. Speed goes to stderr.
+ * "tokens", "types", "merges", "scores", "bos", "eos", "add_bos", "add_eos", "add_space_prefix"}).
+ * TEXT holds parts separated by NUL, each encoded by itself; OUT gets, for every part, its number
+ * of ids and the ids, as little-endian int32. FLAGS is a number of RW_TOKENIZE_*. Decoding is
+ * checked to give back the text. Speed goes to stderr.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,6 +34,20 @@ static rw_str *strings(const rw_json *list) {
     return out;
 }
 
+static float *numbers(const rw_json *list, size_t count) {
+    float *out = calloc(count + 1, sizeof *out);
+    size_t i = 0;
+    for (const rw_json *item = list->first; item && i < count; item = item->next)
+        out[i++] = (float)item->number;
+    return out;
+}
+
+/* true, false or absent */
+static int flag(const rw_json *root, const char *key) {
+    const rw_json *value = rw_json_get(root, key);
+    return rw_json_is_null(value) ? -1 : rw_json_bool_or(value, false);
+}
+
 static rw_status from_vocabulary(rw_context *ctx, const rw_json *root, const char *where,
                                  rw_tokenizer **out, rw_error *err) {
     const rw_json *tokens = rw_json_get(root, "tokens"), *types = rw_json_get(root, "types"),
@@ -41,6 +56,8 @@ static rw_status from_vocabulary(rw_context *ctx, const rw_json *root, const cha
     size_t i = 0;
     for (const rw_json *item = types->first; item && i < tokens->count; item = item->next)
         type[i++] = (int32_t)item->number;
+    const rw_json *scores = rw_json_get(root, "scores");
+    float *score = rw_json_is_null(scores) ? NULL : numbers(scores, tokens->count);
     rw_vocabulary vocabulary = {.tokens = strings(tokens),
                                 .types = type,
                                 .count = tokens->count,
@@ -50,11 +67,14 @@ static rw_status from_vocabulary(rw_context *ctx, const rw_json *root, const cha
                                 .pre = rw_json_string_or(rw_json_get(root, "pre"), ""),
                                 .bos = (int64_t)rw_json_number_or(rw_json_get(root, "bos"), -1),
                                 .eos = (int64_t)rw_json_number_or(rw_json_get(root, "eos"), -1),
-                                .add_bos = -1,
-                                .add_eos = -1};
+                                .scores = score,
+                                .add_space_prefix = flag(root, "add_space_prefix"),
+                                .add_bos = flag(root, "add_bos"),
+                                .add_eos = flag(root, "add_eos")};
     rw_status status = rw_tokenizer_from_vocabulary(ctx, &vocabulary, where, out, err);
     free((void *)vocabulary.tokens);
     free((void *)vocabulary.merges);
+    free(score);
     free(type);
     return status;
 }

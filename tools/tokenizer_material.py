@@ -5,9 +5,11 @@
 
 writes into OUT: mix.txt (parts separated by NUL), and gpt2.json, llama3.json, qwen2.json,
 smollm.json trained on part of the text with the pre-tokenizers of those families, <family>-pairs.json
-(every pair of bytes is a merge, so that the ids show where the text was cut), and with --gguf,
-gguf.json (the tokenizer.json of the GGUF's vocabulary) and gguf-vocabulary.json (the vocabulary).
-Needs tokenizers, zstd (the program), and for --gguf the package gguf.
+(every pair of bytes is a merge, so that the ids show where the text was cut), <form>.json for the
+forms that SentencePiece-style BPE takes (sentencepiece_forms), and with --gguf, gguf.json (the
+tokenizer.json of the GGUF's vocabulary, byte-level only) and gguf-vocabulary.json (the vocabulary).
+--only FORM,... makes only these. Needs tokenizers, zstd (the program), and for --gguf the package
+gguf.
 """
 import argparse
 import itertools
@@ -36,7 +38,8 @@ NUMBERS = ["0", "12", "123", "1234567890", "3.14", "1,000,000", "\u0661\u0662\u0
            "\u2167", "\u2460", "\u0967\u0968", "\uff11\uff12"]
 
 SPECIAL = ["<|endoftext|>", "<|im_start|>", "<|begin_of_text|>", "<word>", "a<word>", "<word>,", " \t<mask>",
-           "<mask><mask>", "<tail>  \n", "<tail> <mask> ", "<|endoftext|", "<word><word>"]
+           "<mask><mask>", "<s>", "</s> a", "<|user|>\n hi", "<0x41>", "\u2581", "\u2581\u2581\u2581\u2581",
+           "<unk>", "<tail>  \n", "<tail> <mask> ", "<|endoftext|", "<word><word>"]
 
 
 def scripts():
@@ -142,6 +145,105 @@ def pairs(family, path):
     finish(tokenizer, family, special, path)
 
 
+# ---- SentencePiece-style BPE ---------------------------------------------------------------------
+
+MARK = "\u2581"
+BYTES = [f"<0x{b:02X}>" for b in range(256)]
+LONE = ["<unk>", "<s>", "</s>"]
+CHAT = ["<|user|>", "<|end|>", "<|assistant|>"]
+
+
+def sentencepiece_forms():
+    """name -> normalizer, pre_tokenizer, decoder (as they write it), settings"""
+    mark = {"type": "Replace", "pattern": {"String": " "}, "content": MARK}
+    unmark = {"type": "Replace", "pattern": {"String": MARK}, "content": " "}
+    prefixed = {"type": "Sequence", "normalizers": [{"type": "Prepend", "prepend": MARK}, mark]}
+    bare = [unmark, {"type": "ByteFallback"}, {"type": "Fuse"}]
+    plain = {"type": "Sequence", "decoders": bare}
+    stripped = {"type": "Sequence",
+                "decoders": bare + [{"type": "Strip", "content": " ", "start": 1, "stop": 0}]}
+    metaspace = lambda scheme, split: {"type": "Metaspace", "replacement": MARK,
+                                       "prepend_scheme": scheme, "split": split}
+    merged = {"type": "Split", "pattern": {"String": " "}, "behavior": "MergedWithPrevious",
+              "invert": False}
+    return {
+        "llama2": (prefixed, None, stripped, {"bos": True}),
+        "llama2-old": (prefixed, None, stripped, {"bos": True, "normalized": True}),
+        "mistral": (None, metaspace("first", False), stripped, {"bos": True}),
+        "phi3": (prefixed, None, stripped, {"rstrip": True}),
+        "gemma2": (mark, None, plain, {"bos": True, "marks": True}),
+        "gemma3": (mark, merged, plain, {"bos": True, "marks": True}),
+        "words": (None, metaspace("always", True), metaspace("always", True), {}),
+        "never": (None, metaspace("never", False), plain, {"whole": True}),
+        "unknown": (prefixed, None, stripped, {"fallback": False}),
+        "unknowns": (prefixed, None, stripped, {"fallback": False, "fuse": False}),
+        "holes": (mark, None, plain, {"bytes": [b for b in BYTES if b[4] not in "9B"]}),
+    }
+
+
+def pieces(parts, size, across):
+    """Tokens and merges learnt from the parts; `across` words too."""
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.normalizer = normalizers.Replace(" ", MARK)
+    if across:  # of lines
+        parts = [line[:80] for part in parts[:40] for line in part.split("\n")]
+    else:
+        tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="never")
+    trainer = trainers.BpeTrainer(vocab_size=size, show_progress=False, max_token_length=16,
+                                  limit_alphabet=min(600, size // 4))
+    tokenizer.train_from_iterator(parts, trainer)
+    model = json.loads(tokenizer.to_str())["model"]
+    return sorted(model["vocab"], key=model["vocab"].get), model["merges"]
+
+
+def added_token(vocab, content, **settings):
+    vocab.setdefault(content, len(vocab))
+    return {"id": vocab[content], "content": content, "single_word": False, "lstrip": False,
+            "rstrip": False, "normalized": False, "special": False, **settings}
+
+
+def sentencepiece(form, learnt, path):
+    normalizer, pre_tokenizer, decoder, more = sentencepiece_forms()[form]
+    tokens, merges = learnt
+    vocab = {t: i for i, t in enumerate(LONE + more.get("bytes", BYTES))}
+    for token in tokens:
+        vocab.setdefault(token, len(vocab))
+    model = dict(vocab)
+    rstrip, normalized = more.get("rstrip", False), more.get("normalized", False)
+    added = [added_token(vocab, t, special=True, normalized=normalized) for t in LONE]
+    added += [added_token(vocab, t, special=True, rstrip=rstrip) for t in CHAT]
+    added += [added_token(vocab, "<word>", single_word=True),
+              added_token(vocab, "<mask>", lstrip=True),
+              added_token(vocab, "<tail>", rstrip=True, normalized=True)]
+    if more.get("marks"):
+        added += [added_token(vocab, t) for t in (MARK * 2, MARK * 3, "\n\n", "<table>")]
+    template = {"type": "TemplateProcessing",
+                "single": [{"SpecialToken": {"id": "<s>", "type_id": 0}},
+                           {"Sequence": {"id": "A", "type_id": 0}}],
+                "pair": [{"Sequence": {"id": "A", "type_id": 0}},
+                         {"Sequence": {"id": "B", "type_id": 1}}],
+                "special_tokens": {"<s>": {"id": "<s>", "ids": [vocab["<s>"]], "tokens": ["<s>"]}}}
+    text = {"version": "1.0", "truncation": None, "padding": None,
+            "added_tokens": sorted(added, key=lambda t: t["id"]), "normalizer": normalizer,
+            "pre_tokenizer": pre_tokenizer, "post_processor": template if more.get("bos") else None,
+            "decoder": decoder,
+            "model": {"type": "BPE", "dropout": None, "unk_token": "<unk>",
+                      "continuing_subword_prefix": None, "end_of_word_suffix": None,
+                      "fuse_unk": more.get("fuse", True),
+                      "byte_fallback": more.get("fallback", True),
+                      "ignore_merges": more.get("whole", False), "vocab": model, "merges": merges}}
+    path.write_text(json.dumps(text, ensure_ascii=False))
+
+
+def train_sentencepiece(parts, out, only):
+    for across in (False, True):
+        learnt = pieces(parts, 8000, across)
+        for form in sentencepiece_forms():
+            name = form + ("-across" if across else "")
+            if not only or name in only:
+                sentencepiece(form, learnt, out / f"{name}.json")
+
+
 def from_gguf(path, out):
     import gguf
     fields = gguf.GGUFReader(path).fields
@@ -149,10 +251,14 @@ def from_gguf(path, out):
                                      if "tokenizer.ggml." + key in fields else other)
     tokens, types = value("tokens"), value("token_type")
     merges = value("merges")
-    vocabulary = {"model": value("model"), "pre": value("pre"), "tokens": tokens, "types": types,
-                  "merges": merges, "bos": value("bos_token_id", -1),
-                  "eos": value("eos_token_id", -1)}
+    vocabulary = {"model": value("model"), "pre": value("pre", ""), "tokens": tokens,
+                  "types": types, "merges": merges or [], "scores": value("scores"),
+                  "bos": value("bos_token_id", -1), "eos": value("eos_token_id", -1),
+                  "add_bos": value("add_bos_token"), "add_eos": value("add_eos_token"),
+                  "add_space_prefix": value("add_space_prefix")}
     (out / "gguf-vocabulary.json").write_text(json.dumps(vocabulary, ensure_ascii=False))
+    if value("model") == "llama":
+        return
     model = models.BPE(vocab={t: i for i, t in enumerate(tokens)},
                        merges=[tuple(m.split(" ")) for m in merges])
     tokenizer, _ = assemble(model, "smollm")
@@ -167,6 +273,7 @@ def main():
     parser.add_argument("--text", required=True)
     parser.add_argument("--gguf")
     parser.add_argument("--megabytes", type=float, default=10)
+    parser.add_argument("--only", type=lambda text: text.split(","))
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
     text = subprocess.run(["zstd", "-dc", args.text], check=True, capture_output=True).stdout
@@ -174,7 +281,10 @@ def main():
     rng = random.Random(1)
     parts = mix(rng, documents, args.megabytes)
     (args.out / "mix.txt").write_text("\0".join(parts), newline="")
+    train_sentencepiece(parts[:120], args.out, args.only)
     for family in families():
+        if args.only and family not in args.only:
+            continue
         train(family, parts[:120], args.out / f"{family}.json")
         pairs(family, args.out / f"{family}-pairs.json")
     if args.gguf:

@@ -6,10 +6,12 @@
 #include "fuzz_support.h"
 #include "tokenizer/tokenizer.h"
 
-/* Parts that may change text: normalizers, strips, prefix spaces, unknown tokens. */
+/* Parts that may change text: normalizers, strips, prefix spaces, unknown tokens, and tokens that
+   decode to something else than they are found by. */
 static bool may_rewrite(const char *json, size_t size) {
-    static const char *const names[] = {"NF",        "strip", "add_prefix_space",
-                                        "unk_token", "\\u0",  "\"Split\""};
+    static const char *const names[] = {"NF",        "strip",     "add_prefix_space", "unk_token",
+                                        "\\u0",      "\"Split\"", "Prepend",          "Replace",
+                                        "Metaspace", "Strip",     "ByteFallback"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (memmem(json, size, names[i], strlen(names[i])))
             return true;

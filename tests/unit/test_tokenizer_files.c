@@ -1,6 +1,8 @@
 /*
  * What the files may say, and what is refused and how.
  */
+#include <math.h>
+
 #include "tokenizer_support.h"
 
 /* ---- tokenizer.json in pieces --------------------------------------------------------------- */
@@ -28,6 +30,8 @@ typedef struct refusal {
                "{\"type\":\"ByteLevel\",\"use_regex\":false,\"add_prefix_space\":false}]}," MODEL  \
                "}"
 #define WITH_MODEL(model) HEAD PRE "\"model\":{" model "}}"
+#define SP_WITH(part) HEAD part ",\"decoder\":{\"type\":\"Fuse\"}," MODEL "}"
+#define METASPACE "{\"type\":\"Metaspace\",\"replacement\":\"_\"}"
 #define WITH(part) HEAD ADDED PRE part MODEL "}"
 
 static const refusal refusals[] = {
@@ -38,13 +42,40 @@ static const refusal refusals[] = {
     /* parts that aren't built */
     {WITH_MODEL("\"type\":\"Unigram\",\"vocab\":[]"), "tokenizer.unsupported", "Unigram"},
     {WITH("\"normalizer\":{\"type\":\"Lowercase\"},"), "tokenizer.unsupported", "Lowercase"},
-    {HEAD "\"pre_tokenizer\":{\"type\":\"Metaspace\"}," MODEL "}", "tokenizer.unsupported",
-     "Metaspace"},
     {HEAD "\"pre_tokenizer\":null," MODEL "}", "tokenizer.unsupported", "SentencePiece"},
     {WITH("\"decoder\":{\"type\":\"WordPiece\"},"), "tokenizer.unsupported", "WordPiece"},
     {WITH("\"post_processor\":{\"type\":\"BertProcessing\"},"), "tokenizer.unsupported",
      "BertProcessing"},
     {WITH("\"decoder\":{\"type\":\"ByteLevel\",\"speed\":9},"), "tokenizer.unsupported", "speed"},
+    /* SentencePiece-style BPE */
+    {WITH("\"decoder\":{\"type\":\"Fuse\"},"), "tokenizer.unsupported", "SentencePiece"},
+    {HEAD "\"decoder\":{\"type\":\"ByteLevel\"}," MODEL "}", "tokenizer.unsupported",
+     "SentencePiece"},
+    {SP_WITH("\"normalizer\":{\"type\":\"Replace\",\"pattern\":{\"Regex\":\" +\"},"
+             "\"content\":\"_\"}"),
+     "tokenizer.unsupported", "Regex"},
+    {SP_WITH("\"normalizer\":{\"type\":\"Replace\",\"pattern\":{\"String\":\"\"},"
+             "\"content\":\"_\"}"),
+     "tokenizer.type", "some text"},
+    {SP_WITH("\"normalizer\":{\"type\":\"Precompiled\"}"), "tokenizer.unsupported", "Precompiled"},
+    {SP_WITH("\"normalizer\":{\"type\":\"Prepend\",\"prepend\":7}"), "tokenizer.type", "prepend"},
+    {SP_WITH("\"pre_tokenizer\":{\"type\":\"Metaspace\"}"), "tokenizer.missing", "replacement"},
+    {SP_WITH("\"pre_tokenizer\":{\"type\":\"Metaspace\",\"replacement\":\"__\"}"), "tokenizer.type",
+     "one character"},
+    {SP_WITH("\"pre_tokenizer\":{\"type\":\"Metaspace\",\"replacement\":\"_\","
+             "\"prepend_scheme\":\"last\"}"),
+     "tokenizer.unsupported", "last"},
+    {SP_WITH("\"pre_tokenizer\":{\"type\":\"Metaspace\",\"replacement\":\"_\","
+             "\"prepend_scheme\":\"first\",\"add_prefix_space\":false}"),
+     "tokenizer.type", "never"},
+    {SP_WITH("\"pre_tokenizer\":{\"type\":\"Sequence\",\"pretokenizers\":[" METASPACE "," METASPACE
+             "]}"),
+     "tokenizer.unsupported", "second"},
+    {HEAD "\"decoder\":{\"type\":\"Strip\",\"content\":\" \",\"start\":1,\"stop\":0}," MODEL "}",
+     "tokenizer.unsupported", "Strip"},
+    {HEAD "\"decoder\":{\"type\":\"Sequence\",\"decoders\":[{\"type\":\"Fuse\"},{\"type\":"
+          "\"ByteFallback\"}]}," MODEL "}",
+     "tokenizer.unsupported", "ByteFallback"},
     {WITH_MODEL("\"type\":\"BPE\"," VOCAB ",\"merges\":[],\"byte_fallback\":true"),
      "tokenizer.unsupported", "byte_fallback"},
     {WITH_MODEL("\"type\":\"BPE\"," VOCAB ",\"merges\":[],\"dropout\":0.1"),
@@ -55,8 +86,8 @@ static const refusal refusals[] = {
           "{\"type\":\"Digits\"}]}," MODEL "}",
      "tokenizer.unsupported", "Digits"},
     {HEAD "\"pre_tokenizer\":{\"type\":\"Split\",\"pattern\":{\"String\":\" \"},\"behavior\":"
-          "\"MergedWithNext\"}," MODEL "}",
-     "tokenizer.unsupported", "MergedWithNext"},
+          "\"Contiguous\"}," MODEL "}",
+     "tokenizer.unsupported", "Contiguous"},
     /* patterns */
     {SPLIT("\\\\w+"), "tokenizer.unsupported", "\\w"},
     {SPLIT("^a"), "tokenizer.unsupported", "anchor"},
@@ -313,8 +344,12 @@ static void bad_vocabularies_are_refused(void **state) {
     (void)state;
     rw_context *ctx = test_context();
     rw_vocabulary v = small_vocabulary();
+    v.model = rw_str_of("t5");
+    assert_refused(ctx, v, "tokenizer.unsupported", "t5");
     v.model = rw_str_of("llama");
-    assert_refused(ctx, v, "tokenizer.unsupported", "llama");
+    assert_refused(ctx, v, "tokenizer.missing", "scores");
+    v.scores = (const float[]){0, 0, 0, 0, 0, NAN};
+    assert_refused(ctx, v, "tokenizer.score", "5");
     v = small_vocabulary();
     v.pre = rw_str_of("somebody-s");
     assert_refused(ctx, v, "tokenizer.unsupported", "somebody-s");
