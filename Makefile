@@ -14,7 +14,7 @@ export BUILD
 
 .PHONY: all demo demo-smollm2 test install lint format clean setup
 all: $(BUILD)/build.ninja
-	@cmake --build $(BUILD) -j $(JOBS)
+	@cmake --build $(BUILD) -j $(JOBS) --target ropewalk ropewalk_static ropewalk_shared
 
 $(BUILD)/build.ninja: CMakeLists.txt tests/CMakeLists.txt
 	@tools/need cmake ninja cc pkg-config
@@ -37,7 +37,8 @@ demo-smollm2: setup
 test:
 	@tools/setup test
 	@tools/venv
-	@$(MAKE) --no-print-directory all
+	@$(MAKE) --no-print-directory $(BUILD)/build.ninja
+	@cmake --build $(BUILD) -j $(JOBS)
 	@ctest --test-dir $(BUILD) --output-on-failure -j $(JOBS)
 
 install: all
