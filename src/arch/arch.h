@@ -23,12 +23,14 @@ typedef enum rw_layer_kind {
 typedef struct rw_layer {
     rw_layer_kind kind;
     bool rotary; /* false: a layer without RoPE (SmolLM3, Llama 4) */
-    uint32_t n_heads, n_kv_heads;
+    uint32_t n_heads;
+    uint32_t n_kv_heads; /* 0: caches nothing (reads an earlier layer's cache, or an image's) */
     uint32_t qk_dim;    /* head_dim of q and k (MLA: the whole q/k head) */
     uint32_t v_dim;     /* head_dim of v */
     uint32_t kv_latent; /* MLA: width of the cached latent with its rope part; 0: plain K and V */
     uint32_t window;    /* SLIDING: positions seen, the own one included */
     uint32_t ffn_dim;
+    uint64_t state; /* OTHER: elements kept between tokens, however many there were */
 } rw_layer;
 
 /* One family: static data, shared by all of its models. */
@@ -54,7 +56,8 @@ typedef struct rw_arch {
     bool tied_embeddings;
     bool attention_bias, mlp_bias, qk_norm;
     int64_t bos, eos;    /* -1: none */
-    uint64_t parameters; /* from the size formulas */
+    uint64_t parameters; /* from the size formulas; 0: the formulas do not cover it */
+    uint64_t active;     /* of them, what one token is multiplied with; 0 as above  */
 } rw_arch;
 
 /* Reads the language part of a config.json: `config` is the object that describes the language
