@@ -191,6 +191,26 @@ static void the_prefix_is_taken_away_again(void **state) {
     rw_context_free(ctx);
 }
 
+/* ignore_merges: the piece "ab" is a token that no merge makes; "aba" is none. */
+static void whole_pieces_may_be_tokens_without_merges(void **state) {
+    (void)state;
+    rw_context *ctx = test_context();
+    rw_tokenizer *tokenizer = load_json(
+        ctx,
+        rw_str_of("{\"decoder\":{\"type\":\"Fuse\"},\"model\":{\"type\":\"BPE\",\"ignore_merges\":"
+                  "true,\"vocab\":{\"a\":0,\"b\":1,\"ab\":2},\"merges\":[]}}"),
+        NULL);
+    size_t count = 0;
+    int32_t *ids = encode(tokenizer, rw_str_of("ab"), 0, &count);
+    assert_int_equal(count, 1);
+    assert_int_equal(ids[0], 2);
+    rw_free(ctx, ids);
+    rw_free(ctx, encode(tokenizer, rw_str_of("aba"), 0, &count));
+    assert_int_equal(count, 3);
+    rw_tokenizer_free(tokenizer);
+    rw_context_free(ctx);
+}
+
 /* ---- the forms of the fixture ---------------------------------------------------------------- */
 
 typedef void (*check_fn)(rw_context *ctx, const rw_tokenizer *tokenizer);
