@@ -16,8 +16,8 @@ static rw_status run(cli *c, void *given, char **json, rw_error *err) {
 }
 
 static void show_readers(cli *c, const rw_json *readers) {
-    static const char *const headings[] = {"runtime", "layers", "method",   "theta",
-                                           "factor",  "ramp",   "attention"};
+    static const char *const headings[] = {"runtime", "layers",    "method", "theta", "factor",
+                                           "ramp",    "attention", "logits", "serves"};
     enum { COLUMNS = sizeof headings / sizeof *headings };
     cli_table table = {0};
     cli_table_begin(&table, headings, COLUMNS);
@@ -38,12 +38,41 @@ static void show_readers(cli *c, const rw_json *readers) {
             cli_table_cell(&table, "%s", cli_text(rw_json_get(b, "method"), "?"));
             cli_table_cell(&table, "%s", cli_number(rw_json_get(b, "theta"), "%.10g"));
             cli_table_cell(&table, "%s", cli_number(rw_json_get(b, "factor"), "%.6g"));
-            cli_table_cell(&table, "%s..%s", cli_number(rw_json_get(b, "ramp_low"), "%.4g"),
-                           cli_number(rw_json_get(b, "ramp_high"), "%.4g"));
+            if (rw_json_is_null(rw_json_get(b, "ramp_low")))
+                cli_table_cell(&table, "-");
+            else
+                cli_table_cell(&table, "%s..%s", cli_number(rw_json_get(b, "ramp_low"), "%.4g"),
+                               cli_number(rw_json_get(b, "ramp_high"), "%.4g"));
             cli_table_cell(&table, "%s", cli_number(rw_json_get(b, "attention_factor"), "%.6g"));
+            cli_table_cell(&table, "%s", cli_number(rw_json_get(b, "logit_scale"), "%.6g"));
+            cli_table_cell(&table, "%s", cli_number(rw_json_get(b, "effective_window"), "%.0f"));
         }
     }
     cli_table_print(c, &table);
+}
+
+static void show_differences(cli *c, const rw_json *differences) {
+    static const char *const headings[] = {"one", "other", "layers",    "pair",
+                                           "by",  "angle", "amplitude", "logits"};
+    static const char *const numbers[] = {"relative", "angle", "amplitude", "logit"};
+    cli_table table = {0};
+    if (!differences || !differences->count) {
+        cli_paragraph(c, 2, "nowhere: every runtime that loads it rotates alike");
+        return;
+    }
+    cli_table_begin(&table, headings, sizeof headings / sizeof *headings);
+    for (const rw_json *d = differences->first; d; d = d->next) {
+        cli_table_cell(&table, "%s", cli_text(rw_json_get(d, "a"), "?"));
+        cli_table_cell(&table, "%s", cli_text(rw_json_get(d, "b"), "?"));
+        cli_table_cell(&table, "%s", cli_text(rw_json_get(d, "layers"), "?"));
+        cli_table_cell(&table, "%s", cli_number(rw_json_get(d, "pair"), "%.0f"));
+        for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+            cli_table_cell(&table, "%s", cli_number(rw_json_get(d, numbers[i]), "%.4g"));
+    }
+    cli_table_print(c, &table);
+    cli_paragraph(c, 2,
+                  "pair: where the frequencies part most, by that part of the first one's; angle "
+                  "in radians at the length above; logits: what the scores are multiplied by");
 }
 
 static void render(cli *c, const rw_json *result) {
@@ -64,6 +93,9 @@ static void render(cli *c, const rw_json *result) {
                          rw_json_number_or(rw_json_get(context, "advertised"), 0));
     cli_heading(c, "What each runtime resolves");
     show_readers(c, rw_json_get(result, "readers"));
+    cli_heading(c, "Where they part, at %s tokens",
+                cli_number(rw_json_get(result, "length"), "%.0f"));
+    show_differences(c, rw_json_get(result, "differences"));
     cli_diagnostics(c, rw_json_get(result, "diagnostics"));
 }
 

@@ -45,7 +45,13 @@ static const cli_option *find_in(const cli_group *group, rw_str name, int letter
     return NULL;
 }
 
+/* Names that were documented once and are still understood. */
+static rw_str current_name(rw_str name) {
+    return rw_str_is(name, "targets") ? rw_str_of("target") : name;
+}
+
 static found find_option(cli_parse *parse, rw_str name, int letter) {
+    name = current_name(name);
     for (size_t i = 0; i < parse->verb->group_count; i++) {
         const cli_group *group = &parse->verb->groups[i];
         const cli_option *option = find_in(group, name, letter);

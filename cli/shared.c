@@ -42,13 +42,16 @@ const cli_option cli_scaling_options[CLI_SCALING_COUNT] = {
 };
 
 const cli_option cli_planning_options[CLI_PLANNING_COUNT] = {
-    {"targets", 0, CLI_TEXT, false, PLAN(targets), 0, 0, 0, "LIST",
+    {"target", 0, CLI_TEXT, false, PLAN(targets), 0, 0, 0, "LIST",
      "runtimes that must read it alike: transformers5, transformers4, transformers4-early, vllm, "
      "sglang, llama.cpp (default: those that read the spelling found)"},
     {"compound", 0, CLI_SWITCH, false, PLAN(compound), 0, 0, 0, NULL,
      "keep the existing scaling and set its factor to context / native window"},
     {"replace", 0, CLI_SWITCH, false, PLAN(replace), 0, 0, 0, NULL,
      "drop the existing scaling and plan from the native window"},
+    {"layers", 0, CLI_TEXT, false, PLAN(layers), 0, 0, 0, "full|all",
+     "where sliding-attention layers rotate by themselves: leave those as they are (full, the "
+     "default) or scale them too"},
     {"force", 0, CLI_SWITCH, false, PLAN(force), 0, 0, 0, NULL,
      "go beyond the band in which the method is known to be stable"},
 };
@@ -73,6 +76,10 @@ const cli_option cli_measuring_options[CLI_MEASURING_COUNT] = {
      "passkey trials per depth and length (8)"},
     {"stride", 0, CLI_COUNT, false, MEASURE(stride), 0, 1, 0, "TOKENS",
      "sliding, tail: tokens between windows (256)"},
+    {"pack", 0, CLI_TEXT, false, MEASURE(pack), 0, 0, 0, "FILE",
+     "JSONL of your own questions over long texts, asked too"},
+    {"suite", 0, CLI_TEXT, false, MEASURE(suite), 0, 0, 0, "fast",
+     "a fixed set of measurements that takes under five minutes"},
     {"seed", 0, CLI_COUNT, false, MEASURE(seed), 0, 0, 0, "N", "seed of what is drawn (0)"},
     {"budget", 0, CLI_SECONDS, false, MEASURE(budget_seconds), 0, DBL_MIN, 0, "TIME",
      "spend at most this, 90s or 5m; what is cut is said before it starts"},

@@ -60,6 +60,8 @@ typedef struct rw_plan_options {
     const char *targets; /* comma list of runtimes; NULL: those that read the spelling found */
     bool compound, replace, force;
     const char *emit; /* a runtime whose serve-time command is wanted, or NULL */
+    /* Which layers are scaled where sliding ones rotate by themselves: "full" (default) or "all". */
+    const char *layers;
 } rw_plan_options;
 
 RW_API rw_status rw_plan(rw_context *ctx, const rw_plan_options *options, char **json,

@@ -66,6 +66,21 @@ rw_status rw_dialect_read(rw_runtime runtime, const rw_source *source, rw_rope_s
 rw_status rw_dialect_read_best(const rw_source *source, rw_rope_set *out,
                                rw_diagnostics *diagnostics, rw_error *err);
 
+/* The window that `runtime` serves when no length is asked for, and by which rule. 0: unknown. */
+typedef struct rw_effective_window {
+    uint64_t tokens;
+    const char *rule; /* static text, for people */
+} rw_effective_window;
+rw_effective_window rw_dialect_effective_window(rw_runtime runtime, const rw_source *source,
+                                                const rw_rope_set *set);
+
+/* Companion heads: layers that predict further tokens and share the model's block; and is this
+   checkpoint itself a draft of another model? */
+uint64_t rw_companion_layers(const rw_source *source);
+bool rw_companion_is_draft(const rw_source *source);
+/* The array [{"kind","layers","rotation","covered"}]. */
+void rw_companions_write(rw_json_writer *w, const rw_source *source);
+
 /* The reader that speaks for the checkpoint: transformers5 for HF, llama.cpp for GGUF. */
 rw_runtime rw_dialect_home(const rw_source *source);
 

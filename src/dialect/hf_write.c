@@ -457,11 +457,22 @@ static bool root_rotates_too(const rw_source *source) {
 static rw_status write_group(hf_writer *w, const rw_rope_group *group, double theta_before) {
     const rw_source *source = w->source;
     w->spec = &group->spec;
+    if (group->layers == RW_LAYERS_SLIDING) /* its block and nothing beside it */
+        return write_parameters(w, source->language, source->language_path, group->layers);
     RW_TRY(write_level(w, source->language, source->language_path, group->layers, theta_before));
     if (!root_rotates_too(source))
         return RW_OK;
     return write_level(w, rw_checkpoint_config(source->checkpoint), "", group->layers,
                        theta_before);
+}
+
+/* Sliding layers keep their rotation unless the plan has another and there is a block for them
+   alone; where there is none, reading the result back says so. */
+static bool may_write_sliding(const rw_source *source, const rw_rope_group *now,
+                              const rw_rope_group *planned) {
+    const rw_json *block = rw_hf_block(source->language, "rope_parameters");
+    return now && !rw_rope_spec_equal(&now->spec, &planned->spec) && rw_hf_is_nested(block) &&
+           rw_hf_block(block, "sliding_attention");
 }
 
 static rw_status write_groups(hf_writer *w, const rw_rope_set *set) {
@@ -471,8 +482,9 @@ static rw_status write_groups(hf_writer *w, const rw_rope_set *set) {
     RW_TRY(rw_dialect_read_best(w->source, before, NULL, w->err));
     for (uint32_t i = 0; i < set->count; i++) {
         const rw_rope_group *now = rw_rope_set_find(before, set->group[i].layers);
-        if (set->group[i].layers == RW_LAYERS_SLIDING)
-            continue; /* sliding layers keep their rotation */
+        if (set->group[i].layers == RW_LAYERS_SLIDING &&
+            !may_write_sliding(w->source, now, &set->group[i]))
+            continue;
         RW_TRY(write_group(w, &set->group[i], now ? now->spec.theta : 0));
     }
     return RW_OK;

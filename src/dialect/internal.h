@@ -118,6 +118,9 @@ bool rw_gguf_needs_factors(const rw_rope_spec *spec);
    (hf_types.c). */
 rw_status rw_hf_check_types(const rw_source *source, rw_error *err);
 
+/* Says what companion heads there are (companions.c). */
+void rw_companions_note(rw_source *source);
+
 /* Windows and where the native one comes from (windows.c). */
 rw_status rw_windows_read(rw_source *source, rw_error *err);
 

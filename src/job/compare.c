@@ -19,7 +19,7 @@ static rw_status read_side(rw_description *side, rw_rope_set **out, rw_error *er
     *out = rw_arena_alloc(&side->arena, sizeof **out);
     if (!*out)
         return rw_fail_memory(err, "rotation", sizeof **out);
-    return rw_dialect_read(rw_dialect_home(&side->source), &side->source, *out, NULL, err);
+    return rw_dialect_read_best(&side->source, *out, NULL, err);
 }
 
 static void begin_difference(rw_json_writer *w, comparison *job, const char *layers,

@@ -65,42 +65,108 @@ static rw_status read_all(inspection *job, rw_error *err) {
     return RW_OK;
 }
 
-/* ---- where readers part
- * ---------------------------------------------------------------------------- */
+/* ---- where readers part ---------------------------------------------------------------------- */
 
-static void note_difference(inspection *job, rw_runtime runtime, const rw_rope_group *home,
-                            const rw_rope_group *other) {
-    rw_rope_table a, b;
-    rw_rope_difference d;
-    if (rw_rope_table_build(&home->spec, job->length, &a, NULL) != RW_OK ||
-        rw_rope_table_build(&other->spec, job->length, &b, NULL) != RW_OK)
-        return;
-    rw_rope_compare(&a, &b, job->length, &d);
-    if (d.equivalent)
-        return;
-    const char *layers = home->layers == RW_LAYERS_ALL ? "" : rw_layers_name(home->layers);
-    rw_diagnose(&job->all, "inspect.readers_part", RW_WARNING, true, rw_runtime_name(runtime),
-                d.comparable ? "%s rotates otherwise than %s%s%s: pair %u by up to %.3g radians at "
-                               "%llu tokens, amplitude by %.3g"
-                             : "%s rotates other dims than %s%s%s",
-                rw_runtime_name(runtime), rw_runtime_name(rw_dialect_home(job->source)),
-                *layers ? " in " : "", layers, d.worst_pair, d.max_angle,
-                (unsigned long long)job->length, d.amplitude);
+/* How two runtimes part in one kind of layer. */
+typedef struct parting {
+    rw_runtime a, b;
+    rw_layers layers;
+    bool comparable;
+    uint32_t pair; /* where the frequencies part most, relative to a's */
+    double relative, angle, amplitude, logit;
+} parting;
+
+/* |a - b| / a, 0 for two pairs that stand still. */
+static double relative_at(const rw_rope_table *a, const rw_rope_table *b, uint32_t k) {
+    double off = fabs(a->inv_freq[k] - b->inv_freq[k]);
+    return off == 0 ? 0 : off / a->inv_freq[k];
 }
 
-static void note_differences(inspection *job) {
-    rw_runtime home = rw_dialect_home(job->source);
-    const rw_rope_set *set = &job->readings[home].set;
-    for (unsigned i = 0; i < RW_RUNTIME_COUNT; i++) {
-        if (i == home || !job->readings[i].readable)
-            continue;
-        for (uint32_t g = 0; g < set->count; g++) {
-            const rw_rope_group *other =
-                rw_rope_set_find(&job->readings[i].set, set->group[g].layers);
-            if (other)
-                note_difference(job, (rw_runtime)i, &set->group[g], other);
+/* false: the two rotate alike (or one cannot be resolved at this length, which its reader says). */
+static bool part(const rw_rope_group *a, const rw_rope_group *b, uint64_t length, parting *out) {
+    rw_rope_table one, other;
+    rw_rope_difference d;
+    if (rw_rope_table_build(&a->spec, length, &one, NULL) != RW_OK ||
+        rw_rope_table_build(&b->spec, length, &other, NULL) != RW_OK)
+        return false;
+    rw_rope_compare(&one, &other, length, &d);
+    out->comparable = d.comparable;
+    out->angle = d.max_angle;
+    out->amplitude = d.amplitude;
+    out->logit = d.logit;
+    for (uint32_t k = 0; d.comparable && k < one.pairs; k++) {
+        double relative = relative_at(&one, &other, k);
+        if (k == 0 || relative > out->relative) {
+            out->relative = relative;
+            out->pair = k;
         }
     }
+    return !d.equivalent;
+}
+
+static void diagnose_parting(inspection *job, const parting *p) {
+    const char *layers = p->layers == RW_LAYERS_ALL ? "" : rw_layers_name(p->layers);
+    rw_diagnose(&job->all, "inspect.readers_part", RW_WARNING, true, rw_runtime_name(p->b),
+                p->comparable ? "%s rotates otherwise than %s%s%s: pair %u by %.3g of its "
+                                "frequency, up to %.3g radians at %llu tokens, amplitude by %.3g"
+                              : "%s rotates other dims than %s%s%s",
+                rw_runtime_name(p->b), rw_runtime_name(p->a), *layers ? " in " : "", layers,
+                p->pair, p->relative, p->angle, (unsigned long long)job->length, p->amplitude);
+}
+
+static void write_parting(rw_json_writer *w, const parting *p) {
+    rw_json_begin_object(w);
+    rw_json_member_string(w, "a", rw_runtime_name(p->a));
+    rw_json_member_string(w, "b", rw_runtime_name(p->b));
+    rw_json_member_string(w, "layers", rw_layers_name(p->layers));
+    rw_json_member_bool(w, "comparable", p->comparable);
+    rw_json_key(w, "pair");
+    if (p->comparable)
+        rw_json_u64(w, p->pair);
+    else
+        rw_json_null(w);
+    rw_json_member_double(w, "relative", p->relative);
+    rw_json_member_double(w, "angle", p->angle);
+    rw_json_member_double(w, "amplitude", p->amplitude);
+    rw_json_member_double(w, "logit", p->logit);
+    rw_json_end_object(w);
+}
+
+/* One kind of layer in two runtimes; a group for all layers serves every kind. */
+static void compare_layers(inspection *job, rw_runtime a, rw_runtime b, rw_layers layers,
+                           rw_json_writer *w) {
+    const rw_rope_group *one = rw_rope_set_find(&job->readings[a].set, layers);
+    const rw_rope_group *other = rw_rope_set_find(&job->readings[b].set, layers);
+    parting p = {.a = a, .b = b, .layers = layers};
+    if (!one || !other || !part(one, other, job->length, &p))
+        return;
+    write_parting(w, &p);
+    if (a == rw_dialect_home(job->source))
+        diagnose_parting(job, &p);
+}
+
+static bool alike_in_all_layers(const rw_rope_set *set) {
+    return set->count == 1 && set->group[0].layers == RW_LAYERS_ALL;
+}
+
+static void compare_readers(inspection *job, rw_runtime a, rw_runtime b, rw_json_writer *w) {
+    if (alike_in_all_layers(&job->readings[a].set) && alike_in_all_layers(&job->readings[b].set)) {
+        compare_layers(job, a, b, RW_LAYERS_ALL, w);
+        return;
+    }
+    compare_layers(job, a, b, RW_LAYERS_FULL, w);
+    compare_layers(job, a, b, RW_LAYERS_SLIDING, w);
+}
+
+/* Every two runtimes that part, the one that speaks for the checkpoint first. */
+static void write_differences(rw_json_writer *w, inspection *job) {
+    rw_json_key(w, "differences");
+    rw_json_begin_array(w);
+    for (unsigned a = 0; a < RW_RUNTIME_COUNT; a++)
+        for (unsigned b = a + 1; b < RW_RUNTIME_COUNT; b++)
+            if (job->readings[a].readable && job->readings[b].readable)
+                compare_readers(job, (rw_runtime)a, (rw_runtime)b, w);
+    rw_json_end_array(w);
 }
 
 /* ---- writing
@@ -131,6 +197,21 @@ static void write_groups(rw_json_writer *w, const rw_rope_set *set, uint64_t len
     rw_json_end_array(w);
 }
 
+/* The same with what this runtime would serve by itself. */
+static void write_reading(rw_json_writer *w, inspection *job, rw_runtime runtime) {
+    const rw_rope_set *set = &job->readings[runtime].set;
+    rw_effective_window window = rw_dialect_effective_window(runtime, job->source, set);
+    rw_json_begin_array(w);
+    for (uint32_t i = 0; i < set->count; i++) {
+        rw_json_begin_object(w);
+        rw_rope_group_members(w, &set->group[i], job->length);
+        write_window(w, "effective_window", window.tokens);
+        rw_json_member_string(w, "window_rule", window.rule);
+        rw_json_end_object(w);
+    }
+    rw_json_end_array(w);
+}
+
 /* A runtime that cannot load this: {"diagnostics":[D]} in the place of its list. */
 static void write_unreadable(rw_json_writer *w, reading *r) {
     rw_diagnostics why = {.arena = r->diagnostics.arena};
@@ -148,7 +229,7 @@ static void write_readers(rw_json_writer *w, inspection *job) {
     for (unsigned i = 0; i < RW_RUNTIME_COUNT; i++) {
         rw_json_key(w, rw_runtime_name((rw_runtime)i));
         if (job->readings[i].readable)
-            write_groups(w, &job->readings[i].set, job->length);
+            write_reading(w, job, (rw_runtime)i);
         else
             write_unreadable(w, &job->readings[i]);
     }
@@ -165,6 +246,10 @@ static void write_inspection(rw_json_writer *w, inspection *job) {
     rw_json_key(w, "rope");
     write_groups(w, &job->readings[rw_dialect_home(source)].set, job->length);
     write_readers(w, job);
+    write_differences(w, job);
+    rw_json_key(w, "companions");
+    rw_companions_write(w, source);
+    rw_json_member_bool(w, "draft", rw_companion_is_draft(source));
     rw_json_key(w, "diagnostics");
     rw_diagnostics_write(w, &job->all);
 }
@@ -179,7 +264,6 @@ static rw_status inspect(rw_description *description, uint64_t length, rw_json_w
     if (!job.readings)
         return rw_fail_memory(err, "readers", bytes);
     RW_TRY(read_all(&job, err));
-    note_differences(&job);
     write_inspection(w, &job);
     return RW_OK;
 }

@@ -107,8 +107,7 @@ static rw_status open_patched(rw_extending *job, rw_error *err) {
     job->rotation = rw_arena_alloc(&job->arena, sizeof *job->rotation);
     if (!job->rotation)
         return rw_fail_memory(err, "rotation", sizeof *job->rotation);
-    return rw_dialect_read(rw_dialect_home(&job->patched_source), &job->patched_source,
-                           job->rotation, NULL, err);
+    return rw_dialect_read_best(&job->patched_source, job->rotation, NULL, err);
 }
 
 static rw_status prove_rotation(rw_extending *job, rw_error *err) {

@@ -35,6 +35,7 @@ static const field fields[] = {
     {"long_factor", LIST, SCALING(long_factor), SCALING(long_factor_count)},
     {"pair_factors", LIST, SCALING(pair_factors), SCALING(pair_factor_count)},
     {"targets", TEXT, PLAN(targets), 0},
+    {"layers", TEXT, PLAN(layers), 0},
     {"compound", FLAG, PLAN(compound), 0},
     {"replace", FLAG, PLAN(replace), 0},
     {"force", FLAG, PLAN(force), 0},

@@ -158,7 +158,7 @@ static rw_status read_rotation(verifying *v, const char *path, rw_checkpoint **c
         return rw_fail_memory(err, "rotation", sizeof **set);
     RW_TRY(rw_checkpoint_open(v->ctx, path, RW_OPEN_NO_WEIGHTS, checkpoint, err));
     RW_TRY(rw_source_read(*checkpoint, &v->arena, source, err));
-    return rw_dialect_read(rw_dialect_home(source), source, *set, NULL, err);
+    return rw_dialect_read_best(source, *set, NULL, err);
 }
 
 static rw_status check_tables(verifying *v, rw_error *err) {

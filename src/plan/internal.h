@@ -28,6 +28,7 @@ typedef struct rw_decision {
     uint64_t original; /* L0 */
     double theta;      /* of the unscaled rotation; 0: as the checkpoint has it */
     bool keep;         /* --compound: the existing parameters stay, only the factor changes */
+    bool sliding;      /* --layers all: sliding layers are scaled too */
 } rw_decision;
 
 /* ---- scaling.c: flags to specs --------------------------------------------------------------- */
@@ -35,7 +36,8 @@ typedef struct rw_decision {
 /* The method that was named, or `usual` when none was; RW_ERR_USAGE for an unknown name. */
 rw_status rw_plan_method(const rw_scaling_options *scaling, rw_rope_method usual,
                          rw_rope_method *out, rw_error *err);
-/* `before` with its full-attention rotations scaled as decided; sliding ones stay as they are. */
+/* `before` with its full-attention rotations scaled as decided; sliding ones stay as they are,
+   unless the decision has them too. */
 rw_status rw_plan_apply(const rw_rope_set *before, const rw_decision *decision,
                         const rw_scaling_options *scaling, rw_rope_set *after, rw_error *err);
 /* Warns of flags that the method does not look at. */
@@ -77,11 +79,17 @@ void rw_plan_advise(const rw_source *source, rw_plan_result *plan);
 rw_status rw_plan_targets(const rw_source *source, const char *names, rw_plan_result *plan,
                           rw_error *err);
 
+/* ---- memory_guard.c: devices by name ------------------------------------------------------------ */
+
+/* Fills plan->devices; refuses one that cannot, warns of one that is too small. */
+rw_status rw_plan_check_devices(const rw_source *source, const char *names, rw_plan_result *plan,
+                                rw_error *err);
+
 /* ---- parts of the JSON
  * ------------------------------------------------------------------------------ */
 
 void rw_plan_write_bands(rw_json_writer *w, const rw_rope_spec *spec, uint64_t context);
-void rw_plan_write_memory(rw_json_writer *w, const rw_source *source, uint64_t context);
+void rw_plan_write_memory(rw_json_writer *w, const rw_source *source, const rw_plan_result *plan);
 void rw_plan_write_cost(rw_json_writer *w, const rw_source *source, const rw_plan_result *plan);
 
 #endif

@@ -134,9 +134,45 @@ static rw_status check_emit(const rw_plan_options *options, rw_error *err) {
                    options->emit);
 }
 
+static void note_scaled_sliding(rw_plan_result *plan) {
+    for (uint32_t i = 0; i < plan->before.count; i++)
+        if (plan->before.group[i].layers == RW_LAYERS_SLIDING &&
+            plan->before.group[i].spec.factor != 1)
+            rw_diagnose(&plan->diagnostics, "plan.sliding_scaled", RW_WARNING, true,
+                        plan->before.group[i].path,
+                        "the sliding layers are scaled already, by %s, factor %g, and stay so: "
+                        "--layers all has them follow this plan",
+                        rw_rope_method_name(plan->before.group[i].spec.method),
+                        plan->before.group[i].spec.factor);
+}
+
+static rw_status check_layers(const rw_source *source, const rw_plan_options *options,
+                              rw_plan_result *plan, rw_error *err) {
+    if (!options->layers || strcmp(options->layers, "full") == 0) {
+        note_scaled_sliding(plan);
+        return RW_OK;
+    }
+    if (strcmp(options->layers, "all") != 0)
+        return rw_fail(err, RW_ERR_USAGE, "plan.bad_flag", "--layers",
+                       "--layers is full or all, not \"%s\"", options->layers);
+    bool sliding = false;
+    for (uint32_t i = 0; i < plan->before.count; i++)
+        sliding |= plan->before.group[i].layers == RW_LAYERS_SLIDING;
+    if (sliding && rw_checkpoint_format(source->checkpoint) == RW_FORMAT_GGUF)
+        return rw_fail(err, RW_ERR_REFUSED, "plan.not_expressible", "--layers",
+                       "a GGUF has no scaling keys for sliding layers: extend the Hugging Face "
+                       "directory, or leave them as they are with --layers full");
+    rw_diagnose(&plan->diagnostics, "plan.sliding_layers", sliding ? RW_WARNING : RW_INFO, sliding,
+                "--layers",
+                sliding ? "sliding layers are scaled too, though they never see distances beyond "
+                          "their window: what they compute changes at every length"
+                        : "all layers of this model rotate alike: there is nothing to choose");
+    return RW_OK;
+}
+
 static rw_status decide(const rw_source *source, const rw_plan_options *options,
                         const rw_existing *existing, rw_plan_result *plan, rw_error *err) {
-    rw_decision decision = {0};
+    rw_decision decision = {.sliding = options->layers && strcmp(options->layers, "all") == 0};
     RW_TRY(choose_method(source, options, existing, plan, &decision, err));
     RW_TRY(choose_factor(&options->scaling, plan, &decision, err));
     RW_TRY(rw_guard_factor(&decision, options->force, &plan->diagnostics, err));
@@ -161,10 +197,12 @@ rw_status rw_plan_make(const rw_source *source, const rw_plan_options *options, 
     out->targets = rw_dialect_default_targets(source);
     RW_TRY(native_window(source, &options->scaling, out, err));
     RW_TRY(rw_guard_shrink(out->native, out->context, err));
+    RW_TRY(rw_plan_check_devices(source, options->devices, out, err));
     rw_existing existing = rw_plan_existing(source, &out->before);
     if (nothing_asked(options, out, &existing))
         return nothing_to_do(out);
     RW_TRY(rw_guard_existing(source, &existing, out->native, options, err));
+    RW_TRY(check_layers(source, options, out, err));
     RW_TRY(decide(source, options, &existing, out, err));
     rw_plan_advise(source, out);
     return RW_OK;

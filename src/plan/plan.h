@@ -16,6 +16,8 @@ typedef struct rw_plan_result {
     rw_rope_set before; /* what the checkpoint rotates by today (its home reader)           */
     rw_rope_set after;  /* what it shall rotate by, rounded to what every target can store  */
     rw_targets targets;
+    const struct rw_device *devices; /* [device_count] that were named (plan/devices.h) */
+    size_t device_count;
     const char *emit; /* the runtime whose command was asked for (borrowed), or NULL: all */
     rw_diagnostics diagnostics;
 } rw_plan_result;
@@ -37,5 +39,7 @@ void rw_plan_write(rw_json_writer *w, const rw_source *source, const rw_plan_res
 
 /* One B of the JSON contract (a rotation resolved at `length`), shared by inspect and plan. */
 void rw_rope_group_write(rw_json_writer *w, const rw_rope_group *group, uint64_t length);
+/* Its members, into an open object. */
+void rw_rope_group_members(rw_json_writer *w, const rw_rope_group *group, uint64_t length);
 
 #endif

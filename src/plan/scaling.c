@@ -185,11 +185,14 @@ static rw_status scale(const rw_rope_group *group, const rw_decision *decision,
         return rw_fail(err, RW_ERR_REFUSED, "plan.proportional", group->path,
                        "a proportional rotation (idle pairs over the whole head) can only be "
                        "divided by a factor: use --method linear");
-    if (decision->keep || group->spec.method == RW_ROPE_PROPORTIONAL) {
+    bool keep = decision->keep && is_scaled(&group->spec); /* a plain one has nothing to keep */
+    if (keep || group->spec.method == RW_ROPE_PROPORTIONAL) {
         keep_parameters(&group->spec, decision->factor, out);
         return as_usage(rw_rope_spec_check(out, err), err);
     }
-    double theta = scaling->rope_theta > 0 ? scaling->rope_theta : decision->theta;
+    /* the receipt remembers the theta of full attention only */
+    double before = group->layers == RW_LAYERS_SLIDING ? 0 : decision->theta;
+    double theta = scaling->rope_theta > 0 ? scaling->rope_theta : before;
     bare(&group->spec, theta, out);
     out->method = decision->method;
     bool has_factor = decision->method != RW_ROPE_NONE && decision->method != RW_ROPE_BASE &&
@@ -218,7 +221,7 @@ rw_status rw_plan_apply(const rw_rope_set *before, const rw_decision *decision,
     RW_TRY(check_base(decision, scaling, err));
     *after = *before;
     for (uint32_t i = 0; i < before->count; i++) {
-        if (before->group[i].layers == RW_LAYERS_SLIDING)
+        if (before->group[i].layers == RW_LAYERS_SLIDING && !decision->sliding)
             continue; /* they never see distances beyond their window */
         RW_TRY(scale(&before->group[i], decision, scaling, &after->group[i].spec, err));
         rw_rope_spec_round(&after->group[i].spec);

@@ -10,14 +10,30 @@ static void write_window(rw_json_writer *w, const char *key, uint64_t value) {
         rw_json_member_null(w, key);
 }
 
-/* One rotation, resolved at `length`. */
-void rw_rope_group_write(rw_json_writer *w, const rw_rope_group *group, uint64_t length) {
+/* Which position axis turns which pairs; text turns by all of them alike. */
+static void write_mrope(rw_json_writer *w, const rw_rope_spec *spec) {
+    uint32_t count = 4;
+    while (count && !spec->mrope_section[count - 1])
+        count--;
+    if (!count)
+        return;
+    rw_json_key(w, "mrope");
+    rw_json_begin_object(w);
+    rw_json_key(w, "section");
+    rw_json_begin_array(w);
+    for (uint32_t i = 0; i < count; i++)
+        rw_json_u64(w, spec->mrope_section[i]);
+    rw_json_end_array(w);
+    rw_json_member_bool(w, "interleaved", spec->mrope_interleaved);
+    rw_json_end_object(w);
+}
+
+void rw_rope_group_members(rw_json_writer *w, const rw_rope_group *group, uint64_t length) {
     const rw_rope_spec *spec = &group->spec;
     rw_rope_table table;
     char identity[65];
     bool built = rw_rope_table_build(spec, length, &table, NULL) == RW_OK &&
                  rw_rope_table_identity(&table, identity, NULL) == RW_OK;
-    rw_json_begin_object(w);
     rw_json_member_string(w, "layers", rw_layers_name(group->layers));
     rw_json_member_string(w, "path", group->path);
     rw_json_member_string(w, "method", rw_rope_method_name(spec->method));
@@ -31,12 +47,19 @@ void rw_rope_group_write(rw_json_writer *w, const rw_rope_group *group, uint64_t
     rw_json_member_double(w, "logit_scale", spec->logit_scale);
     rw_json_member_double(w, "ramp_low", built ? table.ramp_low : NAN);
     rw_json_member_double(w, "ramp_high", built ? table.ramp_high : NAN);
+    write_mrope(w, spec);
     rw_json_key(w, "inv_freq");
     rw_json_begin_array(w);
     for (uint32_t k = 0; built && k < table.pairs; k++)
         rw_json_double(w, table.inv_freq[k]);
     rw_json_end_array(w);
     rw_json_member_string(w, "table_sha256", built ? identity : NULL);
+}
+
+/* One rotation, resolved at `length`. */
+void rw_rope_group_write(rw_json_writer *w, const rw_rope_group *group, uint64_t length) {
+    rw_json_begin_object(w);
+    rw_rope_group_members(w, group, length);
     rw_json_end_object(w);
 }
 
@@ -103,10 +126,12 @@ void rw_plan_write(rw_json_writer *w, const rw_source *source, const rw_plan_res
     else
         rw_json_null(w);
     write_targets(w, source, plan);
+    rw_json_key(w, "companions");
+    rw_companions_write(w, source);
     rw_json_key(w, "cost");
     rw_plan_write_cost(w, source, plan);
     rw_json_key(w, "memory");
-    rw_plan_write_memory(w, source, plan->context);
+    rw_plan_write_memory(w, source, plan);
     write_emit(w, source, plan);
     rw_json_key(w, "diagnostics");
     rw_diagnostics_write(w, &plan->diagnostics);

@@ -134,7 +134,7 @@ def test_extending_twice(folder):
 
 
 def test_bad_names(folder):
-    for flag, value in (("--method", "magic"), ("--targets", "transformers5,emacs")):
+    for flag, value in (("--method", "magic"), ("--target", "transformers5,emacs")):
         result = run("extend", TINY, "--context", "2k", "-o", folder / "out", "--no-measure", flag,
                      value)
         expect(result, 2, flag[:8])

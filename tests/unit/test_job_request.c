@@ -30,6 +30,7 @@ static const rw_plan_options full = {
                 .pair_factors = pairs,
                 .pair_factor_count = 1},
     .targets = "vllm,transformers5",
+    .layers = "all",
     .compound = true,
     .replace = true,
     .force = true,
