@@ -285,9 +285,11 @@ static void long_pieces_end(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(scores_like_the_plain_way), cmocka_unit_test(added_tokens_and_prefixes),
-        cmocka_unit_test(the_prefix_is_taken_away_again), cmocka_unit_test(any_bytes_round_trip),
-        cmocka_unit_test(long_pieces_end)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(scores_like_the_plain_way),
+                                       cmocka_unit_test(added_tokens_and_prefixes),
+                                       cmocka_unit_test(the_prefix_is_taken_away_again),
+                                       cmocka_unit_test(whole_pieces_may_be_tokens_without_merges),
+                                       cmocka_unit_test(any_bytes_round_trip),
+                                       cmocka_unit_test(long_pieces_end)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
