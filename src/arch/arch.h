@@ -25,13 +25,30 @@ typedef struct rw_layer {
     bool rotary; /* false: a layer without RoPE (SmolLM3, Llama 4) */
     uint32_t n_heads;
     uint32_t n_kv_heads; /* 0: caches nothing (reads an earlier layer's cache, or an image's) */
-    uint32_t qk_dim;    /* head_dim of q and k (MLA: the whole q/k head) */
-    uint32_t v_dim;     /* head_dim of v */
-    uint32_t kv_latent; /* MLA: width of the cached latent with its rope part; 0: plain K and V */
-    uint32_t window;    /* SLIDING: positions seen, the own one included */
+    uint32_t qk_dim;     /* head_dim of q and k (MLA: the whole q/k head) */
+    uint32_t v_dim;      /* head_dim of v */
+    uint32_t kv_latent;  /* MLA: width of the cached latent with its rope part; 0: plain K and V */
+    uint32_t window;     /* SLIDING: positions seen, the own one included */
     uint32_t ffn_dim;
     uint64_t state; /* OTHER: elements kept between tokens, however many there were */
 } rw_layer;
+
+/* Which layers slide when the config has no list of layer types. */
+typedef enum rw_windowing {
+    RW_WINDOWS_NONE,
+    RW_WINDOWS_ALL,      /* all, if there is a window                          */
+    RW_WINDOWS_UPPER,    /* from max_window_layers on, if use_sliding_window   */
+    RW_WINDOWS_NOPE,     /* those without RoPE, if use_sliding_window          */
+    RW_WINDOWS_PERIODIC, /* all but every n-th, n the family's `window_period` */
+} rw_windowing;
+
+/* What the family's class assumes where a config is silent; 0: nothing. */
+typedef struct rw_family_defaults {
+    uint32_t n_heads, n_kv_heads, head_dim, vocab, window;
+    double norm_eps, query_scalar, attention_softcap, final_softcap;
+    rw_activation activation;
+    bool tied_embeddings;
+} rw_family_defaults;
 
 /* One family: static data, shared by all of its models. */
 typedef struct rw_family {
@@ -40,6 +57,19 @@ typedef struct rw_family {
     const char *gguf_name;       /* general.architecture */
     bool runnable;               /* our engine has everything its layers need */
     bool gguf_interleaved;       /* its GGUF permutes q/k rows to interleaved pairs */
+    bool qkv_bias;               /* biases on q, k and v, which no key of the config states */
+    bool qk_norm;                /* norms of each head of q and k, before the rotation */
+    bool fused;                  /* q, k, v are one tensor's rows; gate and up another's */
+    bool sandwich_norms;         /* norms behind attention and feed-forward too */
+    bool norm_plus_one;          /* norms are stored less 1 in HF's form, whole in a GGUF */
+    bool scaled_embedding;       /* times sqrt(hidden) */
+    rw_windowing windowing;
+    uint32_t window_period;
+    uint32_t nope_period;               /* every n-th layer has no RoPE; 0: all have */
+    uint32_t gguf_layers_of_27b;        /* this many: softmax's scale is of hidden / heads */
+    const char *activation_key;         /* in config.json */
+    const struct rw_weight_name *names; /* where they depart from the usual ones; or NULL */
+    rw_family_defaults defaults;
 } rw_family;
 
 typedef struct rw_arch {
@@ -54,8 +84,12 @@ typedef struct rw_arch {
     double norm_eps;
     rw_activation activation;
     bool tied_embeddings;
-    bool attention_bias, mlp_bias, qk_norm;
-    int64_t bos, eos;    /* -1: none */
+    bool attention_bias, mlp_bias, qk_norm; /* attention_bias: on q, k and v */
+    bool o_bias;
+    double embedding_scale;                  /* 1: as it is */
+    double query_scalar;                     /* softmax's scale is 1 / its root; 0: head dim */
+    double attention_softcap, final_softcap; /* 0: none */
+    int64_t bos, eos;                        /* -1: none */
     uint64_t parameters; /* from the size formulas; 0: the formulas do not cover it */
     uint64_t active;     /* of them, what one token is multiplied with; 0 as above  */
 } rw_arch;
@@ -101,7 +135,10 @@ typedef enum rw_weight {
     RW_W_FFN_NORM,
     RW_W_GATE, /* [ffn_dim][hidden] */
     RW_W_UP,
-    RW_W_DOWN, /* [hidden][ffn_dim] */
+    RW_W_DOWN,                /* [hidden][ffn_dim] */
+    RW_W_O_BIAS,              /* [hidden] */
+    RW_W_POST_ATTENTION_NORM, /* [hidden] on what the block adds to the stream */
+    RW_W_POST_FFN_NORM,
     RW_W_COUNT
 } rw_weight;
 
@@ -117,6 +154,12 @@ void rw_arch_tensor_name(const rw_arch *arch, rw_naming naming, rw_weight weight
 /* Its shape; returns the number of dims, 0 when this architecture has no such weight. */
 uint32_t rw_arch_tensor_shape(const rw_arch *arch, rw_weight weight, uint32_t layer,
                               uint64_t shape[2]);
+/* Row of its tensor at which a weight begins, and that tensor's rows: a fused tensor holds several
+   weights one after the other. */
+void rw_arch_tensor_place(const rw_arch *arch, rw_weight weight, uint32_t layer, uint64_t *first,
+                          uint64_t *rows);
+/* What a checkpoint of this naming stores less than the weight is: 1 for Gemma's norms, else 0. */
+float rw_arch_tensor_offset(const rw_arch *arch, rw_naming naming, rw_weight weight);
 
 /* ---- sizes ----------------------------------------------------------------------------------- */
 

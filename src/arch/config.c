@@ -54,8 +54,7 @@ static rw_status read_bool(const rw_json *config, const char *key, bool *out, rw
     return RW_OK;
 }
 
-/* ---- names and ids ----------------------------------------------------------------------------
- */
+/* ---- names and ids --------------------------------------------------------------------------- */
 
 static void read_names(const rw_json *config, rw_arch *out) {
     rw_str type = rw_json_string_or(rw_json_get(config, "model_type"), "");
@@ -83,21 +82,35 @@ static rw_status read_activation(const rw_json *config, rw_arch *out, rw_error *
                  {"gelu", RW_ACT_GELU},
                  {"gelu_new", RW_ACT_GELU_TANH},
                  {"gelu_pytorch_tanh", RW_ACT_GELU_TANH}};
-    rw_str name = rw_json_string_or(rw_json_get(config, "hidden_act"), "silu");
+    const char *key = out->family->activation_key;
+    if (rw_json_is_null(rw_json_get(config, key)))
+        return RW_OK; /* the family's */
+    rw_str name = rw_json_string_or(rw_json_get(config, key), "");
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
         if (rw_str_is(name, known[i].name)) {
             out->activation = known[i].activation;
             return RW_OK;
         }
-    return bad_value(err, "hidden_act", "names an activation that is not known");
+    return bad_value(err, key, "names an activation that is not known");
 }
 
-/* ---- a family we know -------------------------------------------------------------------------
- */
+/* ---- a family we know ------------------------------------------------------------------------ */
+
+/* Absent: the class's own number of KV heads; null or a class without one: a head each. */
+static rw_status read_heads(const rw_json *config, const rw_family_defaults *defaults,
+                            rw_layer *layer, rw_error *err) {
+    const char *key = "num_key_value_heads";
+    layer->n_heads = defaults->n_heads;
+    RW_TRY(read_count(config, "num_attention_heads", RW_MAX_HEADS, &layer->n_heads, err));
+    bool absent = !rw_json_get(config, key) && defaults->n_kv_heads;
+    layer->n_kv_heads = absent ? defaults->n_kv_heads : layer->n_heads;
+    return read_count(config, key, RW_MAX_HEADS, &layer->n_kv_heads, err);
+}
 
 static rw_status read_head_dim(const rw_json *config, const rw_arch *arch, rw_layer *layer,
                                rw_error *err) {
-    if (arch->hidden % layer->n_heads == 0)
+    layer->qk_dim = arch->family->defaults.head_dim;
+    if (layer->qk_dim == 0 && arch->hidden % layer->n_heads == 0)
         layer->qk_dim = arch->hidden / layer->n_heads;
     RW_TRY(read_count(config, "head_dim", RW_MAX_HEAD_DIM, &layer->qk_dim, err));
     layer->v_dim = layer->qk_dim;
@@ -106,49 +119,74 @@ static rw_status read_head_dim(const rw_json *config, const rw_arch *arch, rw_la
 
 static rw_status read_layer(const rw_json *config, const rw_arch *arch, rw_layer *layer,
                             rw_error *err) {
-    RW_TRY(read_count(config, "num_attention_heads", RW_MAX_HEADS, &layer->n_heads, err));
-    layer->n_kv_heads = layer->n_heads;
-    RW_TRY(read_count(config, "num_key_value_heads", RW_MAX_HEADS, &layer->n_kv_heads, err));
+    RW_TRY(read_heads(config, &arch->family->defaults, layer, err));
     RW_TRY(read_head_dim(config, arch, layer, err));
     RW_TRY(read_count(config, "intermediate_size", RW_MAX_FFN, &layer->ffn_dim, err));
     layer->rotary = true;
-    /* Mistral 0.1: every layer has the window. Later ones say null. */
-    const rw_json *window = rw_json_get(config, "sliding_window");
-    if (rw_str_is(rw_str_of(arch->model_type), "mistral") && !rw_json_is_null(window)) {
-        layer->kind = RW_LAYER_SLIDING;
-        RW_TRY(read_count(config, "sliding_window", UINT32_MAX, &layer->window, err));
-    }
     return RW_OK;
 }
 
 static rw_status read_eps(const rw_json *config, double *out, rw_error *err) {
     const rw_json *node = rw_json_get(config, "rms_norm_eps");
-    *out = rw_json_is_null(node) ? 1e-6 : rw_json_number_or(node, -1.0);
+    if (!rw_json_is_null(node))
+        *out = rw_json_number_or(node, -1.0);
     if (!(*out >= 0.0 && *out < 1.0))
         return bad_value(err, "rms_norm_eps", "must be a number from 0 to 1");
     return RW_OK;
 }
 
+/* A positive number; null switches it off, absent leaves the family's. */
+static rw_status read_positive(const rw_json *config, const char *key, double *out, rw_error *err) {
+    const rw_json *node = rw_json_get(config, key);
+    if (!node)
+        return RW_OK;
+    *out = rw_json_is_null(node) ? 0.0 : rw_json_number_or(node, -1.0);
+    if (!(*out >= 0.0 && *out <= 1e30) || (*out == 0.0 && !rw_json_is_null(node)))
+        return bad_value(err, key, "must be a number above 0, or null");
+    return RW_OK;
+}
+
+/* Only Gemma's classes read these; elsewhere such a key means nothing. */
+static rw_status read_scales(const rw_json *config, rw_arch *out, rw_error *err) {
+    if (!out->family->scaled_embedding)
+        return RW_OK;
+    RW_TRY(read_positive(config, "query_pre_attn_scalar", &out->query_scalar, err));
+    RW_TRY(read_positive(config, "attn_logit_softcapping", &out->attention_softcap, err));
+    return read_positive(config, "final_logit_softcapping", &out->final_softcap, err);
+}
+
+static rw_status read_biases(const rw_json *config, rw_arch *out, rw_error *err) {
+    if (out->family->qkv_bias) {
+        out->attention_bias = true;
+        return RW_OK;
+    }
+    RW_TRY(read_bool(config, "attention_bias", &out->attention_bias, err));
+    out->o_bias = out->attention_bias;
+    return read_bool(config, "mlp_bias", &out->mlp_bias, err);
+}
+
 static rw_status read_known(const rw_json *config, rw_arena *arena, rw_arch *out, rw_error *err) {
     RW_TRY(read_count(config, "num_hidden_layers", RW_MAX_LAYERS, &out->n_layers, err));
     RW_TRY(read_count(config, "hidden_size", RW_MAX_HIDDEN, &out->hidden, err));
+    out->vocab = out->family->defaults.vocab;
     RW_TRY(read_count(config, "vocab_size", RW_MAX_VOCAB, &out->vocab, err));
+    rw_arch_from_family(out);
     RW_TRY(read_eps(config, &out->norm_eps, err));
     RW_TRY(read_activation(config, out, err));
     RW_TRY(read_bool(config, "tie_word_embeddings", &out->tied_embeddings, err));
-    RW_TRY(read_bool(config, "attention_bias", &out->attention_bias, err));
-    RW_TRY(read_bool(config, "mlp_bias", &out->mlp_bias, err));
+    RW_TRY(read_biases(config, out, err));
+    RW_TRY(read_scales(config, out, err));
     RW_TRY(rw_arch_make_layers(out, arena, err));
     rw_layer layer = {.kind = RW_LAYER_FULL};
     RW_TRY(read_layer(config, out, &layer, err));
     for (uint32_t i = 0; i < out->n_layers; i++)
         out->layers[i] = layer;
     out->head_dim = layer.qk_dim;
+    RW_TRY(rw_arch_read_windows(config, out, err));
     return rw_arch_finish(out, err);
 }
 
-/* ---- a family we don't know: what it states, without complaint --------------------------------
- */
+/* ---- a family we don't know: what it states, without complaint ------------------------------- */
 
 static const char *const layer_keys[] = {"num_hidden_layers", "n_layer", "num_layers", "n_layers",
                                          NULL};

@@ -17,9 +17,19 @@ enum {
     RW_MAX_VOCAB = 1 << 28
 };
 
+typedef struct rw_weight_name {
+    rw_weight weight;
+    const char *hf, *gguf; /* without the layer's prefix; NULL ends a list */
+} rw_weight_name;
+
 void rw_arch_copy_name(char out[64], rw_str name);
 /* Allocates the zeroed layers; n_layers is set. */
 rw_status rw_arch_make_layers(rw_arch *arch, rw_arena *arena, rw_error *err);
+/* Softmax's scale, soft caps, norms and biases that the family decides, before a description is
+   read on top of them. */
+void rw_arch_from_family(rw_arch *arch);
+/* Layer kinds, windows and layers without RoPE, from the config's keys. */
+rw_status rw_arch_read_windows(const rw_json *config, rw_arch *arch, rw_error *err);
 /* Do the records fit together (KV heads divide heads, ...)? Fills `parameters`. */
 rw_status rw_arch_finish(rw_arch *arch, rw_error *err);
 

@@ -93,13 +93,53 @@ static int64_t read_token(const rw_arch_lookup *lookup, const char *key) {
     return (int64_t)value;
 }
 
+/* Layers that llama.cpp's graphs (of August 2026) treat apart, which only the family tells. The
+   window of a phi3 file is honoured, as transformers does; llama.cpp switches it off. */
+static void apply_family(const rw_arch *arch, uint32_t index, uint32_t window, rw_layer *layer) {
+    const rw_family *family = arch->family;
+    bool periodic = family->windowing == RW_WINDOWS_PERIODIC;
+    if (family->nope_period != 0)
+        layer->rotary = (index + 1) % family->nope_period != 0;
+    if (window == 0 || (!periodic && family->windowing != RW_WINDOWS_ALL) ||
+        (periodic && (index + 1) % family->window_period == 0))
+        return;
+    layer->kind = RW_LAYER_SLIDING;
+    layer->window = window;
+}
+
+/* Gemma's scales: softmax's has no key of its own. */
+static void read_scales(const rw_arch_lookup *lookup, rw_arch *out) {
+    const rw_layer *first = &out->layers[0];
+    if (!out->family->scaled_embedding)
+        return;
+    out->query_scalar = out->n_layers == out->family->gguf_layers_of_27b
+                            ? (double)out->hidden / first->n_heads
+                            : first->qk_dim;
+    lookup->number(lookup->user, "attn_logit_softcapping", &out->attention_softcap);
+    lookup->number(lookup->user, "final_logit_softcapping", &out->final_softcap);
+}
+
+static rw_status read_known(const rw_arch_lookup *lookup, rw_arch *out, rw_error *err) {
+    uint32_t window =
+        out->family->windowing == RW_WINDOWS_PERIODIC ? out->family->defaults.window : 0;
+    double stated = 0.0;
+    if (lookup->number(lookup->user, "attention.sliding_window", &stated) && stated != 0.0 &&
+        !whole(stated, UINT32_MAX, &window))
+        return rw_fail(err, RW_ERR_INPUT, "arch.bad_value", "attention.sliding_window",
+                       "\"attention.sliding_window\" must be a whole number, 0 or more");
+    for (uint32_t i = 0; i < out->n_layers; i++)
+        apply_family(out, i, window, &out->layers[i]);
+    read_scales(lookup, out);
+    return rw_arch_finish(out, err);
+}
+
 static rw_status read_layers(const rw_arch_lookup *lookup, rw_arena *arena, rw_arch *out,
                              rw_error *err) {
     RW_TRY(rw_arch_make_layers(out, arena, err));
     for (uint32_t i = 0; i < out->n_layers; i++)
         RW_TRY(read_layer(lookup, out, i, &out->layers[i], err));
     out->head_dim = out->n_layers ? out->layers[0].qk_dim : 0;
-    return out->family ? rw_arch_finish(out, err) : RW_OK;
+    return out->family ? read_known(lookup, out, err) : RW_OK;
 }
 
 rw_status rw_arch_from_metadata(const rw_arch_lookup *lookup, rw_arena *arena, rw_arch *out,
@@ -112,16 +152,17 @@ rw_status rw_arch_from_metadata(const rw_arch_lookup *lookup, rw_arena *arena, r
     rw_arch_copy_name(out->name, name);
     rw_arch_copy_name(out->model_type, name);
     out->family = rw_family_of_gguf(name);
-    out->activation = RW_ACT_SILU; /* ggml states none: the family decides */
     out->bos = read_token(lookup, "tokenizer.ggml.bos_token_id");
     out->eos = read_token(lookup, "tokenizer.ggml.eos_token_id");
     RW_TRY(read_count(lookup, out, "block_count", RW_MAX_LAYERS, &out->n_layers, err));
     RW_TRY(read_count(lookup, out, "embedding_length", RW_MAX_HIDDEN, &out->hidden, err));
     RW_TRY(read_vocab(lookup, out, err));
+    rw_arch_from_family(out); /* ggml states no activation, no norms' places */
     RW_TRY(read_eps(lookup, out, err));
     out->tied_embeddings = !lookup->has_tensor(lookup->user, "output.weight");
     out->attention_bias = lookup->has_tensor(lookup->user, "blk.0.attn_q.bias");
     out->mlp_bias = lookup->has_tensor(lookup->user, "blk.0.ffn_gate.bias");
+    out->o_bias = lookup->has_tensor(lookup->user, "blk.0.attn_output.bias");
     out->qk_norm = lookup->has_tensor(lookup->user, "blk.0.attn_q_norm.weight");
     return read_layers(lookup, arena, out, err);
 }

@@ -86,7 +86,8 @@ typedef enum rw_mask { RW_MASK_NONE, RW_MASK_CAUSAL, RW_MASK_WINDOW } rw_mask;
 typedef struct rw_op_embed {
     rw_view ids; /* [n] int32, inside the table: the caller checked */
     const rw_linear *table;
-    rw_view out; /* [n][columns] */
+    rw_view out; /* [n][columns] = scale * row of the table */
+    float scale;
 } rw_op_embed;
 
 /* out = x / sqrt(mean(x^2) + eps) * weight, row by row */
@@ -115,7 +116,7 @@ typedef struct rw_op_rotate {
    that results over several sets of keys can be merged. Row i of q stands at position q_first + i,
    row j of k at k_first + j. CAUSAL: key position <= query position; WINDOW: and > query position -
    window. A row that sees nothing gives O = 0, LSE = -inf. Query head h reads KV head
-   h / (heads / kv_heads). */
+   h / (heads / kv_heads). With a softcap c a score s becomes c tanh(s / c) before the mask. */
 typedef struct rw_op_attention {
     rw_view q;   /* [n][heads][qk_dim] */
     rw_view k;   /* [m][kv_heads][qk_dim] */
@@ -126,10 +127,15 @@ typedef struct rw_op_attention {
     rw_mask mask;
     int64_t window;
     float scale;
+    float softcap; /* 0: none */
 } rw_op_attention;
 
-/* out = silu(gate) * up */
+typedef enum rw_gate_kind { RW_GATE_SILU, RW_GATE_GELU_TANH } rw_gate_kind;
+
+/* out = f(gate) * up, with f(x) = x / (1 + exp(-x)), or gelu by its tanh: x / (1 + exp(-2u)) with
+   u = sqrt(2 / pi) (x + 0.044715 x^3) (arXiv:1606.08415) */
 typedef struct rw_op_gate {
+    rw_gate_kind kind;
     rw_view gate, up, out; /* [n][width]; out may be gate or up */
 } rw_op_gate;
 
@@ -139,13 +145,15 @@ typedef struct rw_op_add {
 } rw_op_add;
 
 /* Negative log-likelihood and arg max (the first of equals) under logits = x W^T, streamed over
-   the vocabulary: the logits are never kept. A target < 0 gives NaN. */
+   the vocabulary: the logits are never kept. With a softcap c a logit x becomes c tanh(x / c). A
+   target < 0 gives NaN. */
 typedef struct rw_op_loss {
     const rw_linear *linear; /* [vocab][hidden] */
     rw_view x;               /* [n][hidden] */
     rw_view target;          /* [n] int32, or none: then nll is none too */
     rw_view nll;             /* [n] double, or none */
     rw_view argmax;          /* [n] int32, or none */
+    float softcap;           /* 0: none */
 } rw_op_loss;
 
 typedef struct rw_op {

@@ -2,6 +2,7 @@
  * forward.c - the scheduler of inference: chunk by chunk, each through all layers, so that the
  * activations of one chunk are all that lives beside the cache.
  */
+#include <math.h>
 #include <string.h>
 
 #include "model/internal.h"
@@ -40,8 +41,7 @@ static rw_status check(const run *r, rw_error *err) {
     return RW_OK;
 }
 
-/* ---- into the layers --------------------------------------------------------------------------
- */
+/* ---- into the layers ------------------------------------------------------------------------- */
 
 /* The tokens' scratch: NLL in front, since doubles are aligned to 8 bytes. */
 enum { TOKENS_IDS = 2, TOKENS_TARGET, TOKENS_ARGMAX };
@@ -58,7 +58,8 @@ static rw_status embed(rw_session *s, const int32_t *tokens, size_t count, rw_vi
     rw_op op = {.kind = RW_OP_EMBED,
                 .u.embed = {.ids = token_view(s, TOKENS_IDS, count),
                             .table = &s->model->embedding,
-                            .out = stream}};
+                            .out = stream,
+                            .scale = (float)s->model->arch->embedding_scale}};
     RW_TRY(b->ops->write(b, &s->scratch[RW_SCRATCH_TOKENS], op.u.embed.ids.offset, tokens,
                          count * sizeof *tokens, err));
     return rw_session_run(s, &op, err);
@@ -96,8 +97,7 @@ static rw_status run_layers(rw_session *s, const rw_span *span, rw_view stream, 
     return RW_OK;
 }
 
-/* ---- out of them ------------------------------------------------------------------------------
- */
+/* ---- out of them ----------------------------------------------------------------------------- */
 
 /* NLL and arg max of `count` rows of x; `at` is their index in the outputs. */
 static rw_status score(run *r, rw_view x, size_t at, size_t count, rw_error *err) {
@@ -105,7 +105,10 @@ static rw_status score(run *r, rw_view x, size_t at, size_t count, rw_error *err
     rw_session *s = r->session;
     rw_backend *b = s->model->backend;
     rw_buffer *buffer = &s->scratch[RW_SCRATCH_TOKENS];
-    rw_op op = {.kind = RW_OP_LOSS, .u.loss = {.linear = rw_model_head(s->model), .x = x}};
+    rw_op op = {.kind = RW_OP_LOSS,
+                .u.loss = {.linear = rw_model_head(s->model),
+                           .x = x,
+                           .softcap = (float)s->model->arch->final_softcap}};
     if (o->nll) {
         op.u.loss.target = token_view(s, TOKENS_TARGET, count);
         op.u.loss.nll = rw_view_matrix(buffer, RW_ELEMENT_F64, count, 1);
@@ -123,6 +126,11 @@ static rw_status score(run *r, rw_view x, size_t at, size_t count, rw_error *err
     return RW_OK;
 }
 
+static void cap_logits(float *logits, size_t n, float cap) {
+    for (size_t i = 0; cap > 0.0f && i < n; i++)
+        logits[i] = cap * tanhf(logits[i] / cap);
+}
+
 /* Logits are made row by row: they are asked for at few positions. */
 static rw_status copy_logits(run *r, rw_view x, size_t at, size_t count, rw_error *err) {
     rw_backend *b = r->session->model->backend;
@@ -133,8 +141,9 @@ static rw_status copy_logits(run *r, rw_view x, size_t at, size_t count, rw_erro
                                  .x = rw_view_rows(x, i, 1),
                                  .out = rw_view_matrix(&r->logits, RW_ELEMENT_F32, 1, vocab)}};
         RW_TRY(rw_session_run(r->session, &op, err));
-        RW_TRY(b->ops->read(b, &r->logits, 0, r->outputs->logits + (at + i) * vocab,
-                            vocab * sizeof(float), err));
+        float *logits = r->outputs->logits + (at + i) * vocab;
+        RW_TRY(b->ops->read(b, &r->logits, 0, logits, vocab * sizeof(float), err));
+        cap_logits(logits, vocab, (float)r->session->model->arch->final_softcap);
     }
     return RW_OK;
 }
@@ -157,8 +166,7 @@ static rw_status finish(run *r, size_t begin, size_t count, rw_view stream, rw_e
     return RW_OK;
 }
 
-/* ---- chunk by chunk ---------------------------------------------------------------------------
- */
+/* ---- chunk by chunk -------------------------------------------------------------------------- */
 
 static rw_status run_chunk(run *r, size_t begin, size_t count, rw_error *err) {
     rw_session *s = r->session;

@@ -10,9 +10,11 @@
 
 /* Vectors are buffers of float32; a handle of NULL is a weight that this model doesn't have. */
 typedef struct rw_model_layer {
-    rw_buffer attention_norm, ffn_norm; /* [hidden] */
+    rw_buffer attention_norm, ffn_norm;           /* [hidden] */
+    rw_buffer post_attention_norm, post_ffn_norm; /* [hidden] */
     rw_linear q, k, v, o;
-    rw_buffer q_bias, k_bias, v_bias;
+    rw_buffer q_bias, k_bias, v_bias, o_bias;
+    rw_buffer q_norm, k_norm; /* [qk_dim] */
     rw_linear gate, up, down;
 } rw_model_layer;
 

@@ -40,8 +40,7 @@ static rw_status add(rw_session *session, rw_view x, rw_view y, rw_error *err) {
     return rw_session_run(session, &op, err);
 }
 
-/* ---- the cache --------------------------------------------------------------------------------
- */
+/* ---- the cache ------------------------------------------------------------------------------- */
 
 /* Makes room for the span. A full layer has room for all of the capacity; a sliding layer forgets
    what has left the window of the span's first token. */
@@ -66,8 +65,7 @@ static rw_view cache_view(const rw_buffer *buffer, size_t rows, uint32_t heads, 
     return rw_view_matrix(buffer, RW_ELEMENT_F32, rows, (size_t)heads * dim);
 }
 
-/* ---- attention --------------------------------------------------------------------------------
- */
+/* ---- attention ------------------------------------------------------------------------------- */
 
 static rw_status rotate(rw_session *session, const rw_layer *layer, rw_view x, uint32_t heads,
                         rw_error *err) {
@@ -88,11 +86,13 @@ static rw_status rotate(rw_session *session, const rw_layer *layer, rw_view x, u
     return rw_session_run(session, &op, err);
 }
 
-/* softmax's scale: 1 / sqrt(d), times what the rotation puts on top (MLA's temperature). */
+/* softmax's scale: 1 / sqrt(d), or the root of what the model states instead, times what the
+ * rotation puts on top (MLA's temperature). */
 static float softmax_scale(const rw_session *session, const rw_layer *layer) {
     int kind = layer->kind == RW_LAYER_SLIDING ? RW_ROTATION_SLIDING : RW_ROTATION_FULL;
     double on_top = layer->rotary ? session->table[kind].logit_scale : 1.0;
-    return (float)(on_top / sqrt((double)layer->qk_dim));
+    double scalar = session->model->arch->query_scalar;
+    return (float)(on_top / sqrt(scalar > 0.0 ? scalar : (double)layer->qk_dim));
 }
 
 static rw_status attend(rw_session *session, uint32_t index, const rw_span *span, rw_view q,
@@ -113,8 +113,29 @@ static rw_status attend(rw_session *session, uint32_t index, const rw_span *span
                                 .k_first = (int64_t)cache->first,
                                 .mask = windowed ? RW_MASK_WINDOW : RW_MASK_CAUSAL,
                                 .window = layer->window,
-                                .scale = softmax_scale(session, layer)}};
+                                .scale = softmax_scale(session, layer),
+                                .softcap = (float)session->model->arch->attention_softcap}};
     return rw_session_run(session, &op, err);
+}
+
+/* Norms every head by itself; x is contiguous. */
+static rw_status norm_heads(rw_session *session, rw_view x, uint32_t heads, const rw_buffer *weight,
+                            rw_error *err) {
+    if (!weight->handle)
+        return RW_OK;
+    rw_view rows = x;
+    rows.shape[0] = x.shape[0] * heads;
+    rows.shape[2] = x.shape[2] / heads;
+    rows.stride[0] = rows.stride[1] = rows.shape[2];
+    return rw_session_norm(session, rows, weight, rows, err);
+}
+
+/* What a block adds to the stream: normed first where the family has it so. */
+static rw_status add_block(rw_session *session, rw_view stream, rw_view block,
+                           const rw_buffer *post_norm, rw_error *err) {
+    if (post_norm->handle)
+        RW_TRY(rw_session_norm(session, block, post_norm, block, err));
+    return add(session, stream, block, err);
 }
 
 /* Keys and values go straight into the cache; keys are rotated there. */
@@ -131,6 +152,7 @@ static rw_status append_kv(rw_session *session, uint32_t index, const rw_span *s
     v = rw_view_rows(v, at, span->count);
     RW_TRY(linear(session, &w->k, &w->k_bias, normed, k, err));
     RW_TRY(linear(session, &w->v, &w->v_bias, normed, v, err));
+    RW_TRY(norm_heads(session, k, layer->n_kv_heads, &w->k_norm, err));
     return rotate(session, layer, k, layer->n_kv_heads, err);
 }
 
@@ -144,14 +166,14 @@ static rw_status attention_block(rw_session *session, uint32_t index, const rw_s
     RW_TRY(rw_session_norm(session, slots->stream, &w->attention_norm, normed, err));
     RW_TRY(append_kv(session, index, span, normed, err));
     RW_TRY(linear(session, &w->q, &w->q_bias, normed, q, err));
+    RW_TRY(norm_heads(session, q, layer->n_heads, &w->q_norm, err));
     RW_TRY(rotate(session, layer, q, layer->n_heads, err));
     RW_TRY(attend(session, index, span, q, slots, err));
-    RW_TRY(linear(session, &w->o, NULL, slots->attention, normed, err));
-    return add(session, slots->stream, normed, err);
+    RW_TRY(linear(session, &w->o, &w->o_bias, slots->attention, normed, err));
+    return add_block(session, slots->stream, normed, &w->post_attention_norm, err);
 }
 
-/* ---- feed-forward -----------------------------------------------------------------------------
- */
+/* ---- feed-forward ---------------------------------------------------------------------------- */
 
 static rw_status ffn_block(rw_session *session, uint32_t index, const rw_span *span,
                            const rw_layer_slots *slots, rw_error *err) {
@@ -161,13 +183,17 @@ static rw_status ffn_block(rw_session *session, uint32_t index, const rw_span *s
     rw_view normed = rw_session_scratch(session, RW_SCRATCH_NORMED, span->count, hidden);
     rw_view gate = rw_session_scratch(session, RW_SCRATCH_GATE, span->count, width);
     rw_view up = rw_session_scratch(session, RW_SCRATCH_UP, span->count, width);
-    rw_op op = {.kind = RW_OP_GATE, .u.gate = {.gate = gate, .up = up, .out = gate}};
+    bool gelu = session->model->arch->activation == RW_ACT_GELU_TANH;
+    rw_op op = {
+        .kind = RW_OP_GATE,
+        .u.gate = {
+            .kind = gelu ? RW_GATE_GELU_TANH : RW_GATE_SILU, .gate = gate, .up = up, .out = gate}};
     RW_TRY(rw_session_norm(session, slots->stream, &w->ffn_norm, normed, err));
     RW_TRY(linear(session, &w->gate, NULL, normed, gate, err));
     RW_TRY(linear(session, &w->up, NULL, normed, up, err));
     RW_TRY(rw_session_run(session, &op, err));
     RW_TRY(linear(session, &w->down, NULL, gate, normed, err));
-    return add(session, slots->stream, normed, err);
+    return add_block(session, slots->stream, normed, &w->post_ffn_norm, err);
 }
 
 rw_status rw_layer_forward(rw_session *session, uint32_t index, const rw_span *span,

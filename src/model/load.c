@@ -18,8 +18,14 @@ typedef struct loader {
     uint64_t done, total; /* elements */
 } loader;
 
-/* ---- one tensor -------------------------------------------------------------------------------
- */
+/* ---- one tensor ------------------------------------------------------------------------------ */
+
+/* Where a weight is found: rows [first, first + rows) of a tensor. */
+typedef struct place {
+    const rw_tensor *tensor; /* NULL: this architecture has no such weight */
+    size_t first, rows, columns;
+    float offset; /* what is stored less than is meant */
+} place;
 
 static bool same_shape(const rw_tensor *tensor, uint32_t dims, const uint64_t shape[2]) {
     return tensor->n_dims == dims && tensor->shape[0] == shape[0] &&
@@ -36,15 +42,17 @@ static rw_status fail_shape(const rw_tensor *tensor, const char *name, uint32_t 
                    (unsigned long long)shape[0], columns);
 }
 
-/* Finds the tensor of `weight`; *out NULL when this architecture has no such weight. */
-static rw_status find(const loader *l, rw_weight weight, uint32_t layer, const rw_tensor **out,
+static rw_status find(const loader *l, rw_weight weight, uint32_t layer, place *out,
                       rw_error *err) {
     char name[128];
-    uint64_t shape[2];
+    uint64_t shape[2], first;
     uint32_t dims = rw_arch_tensor_shape(l->model->arch, weight, layer, shape);
-    *out = NULL;
+    *out = (place){.rows = (size_t)shape[0], .columns = (size_t)shape[1]};
     if (dims == 0)
         return RW_OK;
+    out->offset = rw_arch_tensor_offset(l->model->arch, l->naming, weight);
+    rw_arch_tensor_place(l->model->arch, weight, layer, &first, &shape[0]);
+    out->first = (size_t)first;
     rw_arch_tensor_name(l->model->arch, l->naming, weight, layer, name);
     const rw_tensor *tensor = rw_checkpoint_tensor(l->checkpoint, name);
     if (!tensor)
@@ -57,7 +65,7 @@ static rw_status find(const loader *l, rw_weight weight, uint32_t layer, const r
                        "weights of type %s are not read: convert the checkpoint to F32, F16, "
                        "BF16, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1 or a K-quant",
                        tensor->dtype_name);
-    *out = tensor;
+    out->tensor = tensor;
     return RW_OK;
 }
 
@@ -91,37 +99,39 @@ static rw_status read_piece(loader *l, const rw_tensor *tensor, uint64_t first, 
 
 static rw_status load_vector(loader *l, rw_weight weight, uint32_t layer, rw_buffer *out,
                              rw_error *err) {
-    const rw_tensor *tensor;
-    RW_TRY(find(l, weight, layer, &tensor, err));
-    if (!tensor)
+    place from;
+    RW_TRY(find(l, weight, layer, &from, err));
+    if (!from.tensor)
         return RW_OK;
-    size_t count = (size_t)tensor->elements, bytes = count * sizeof(float);
+    size_t count = from.rows, bytes = count * sizeof(float);
     rw_backend *b = l->model->backend;
-    RW_TRY(read_piece(l, tensor, 0, count, err));
+    RW_TRY(read_piece(l, from.tensor, 0, count, err));
+    for (size_t i = 0; i < count; i++)
+        l->stage[i] += from.offset;
     RW_TRY(b->ops->buffer_create(b, bytes, "weights", out, err));
     return b->ops->write(b, out, 0, l->stage, bytes, err);
 }
 
 static rw_status load_linear(loader *l, rw_weight weight, uint32_t layer, rw_linear *out,
                              rw_error *err) {
-    const rw_tensor *tensor;
-    RW_TRY(find(l, weight, layer, &tensor, err));
-    if (!tensor)
+    place from;
+    RW_TRY(find(l, weight, layer, &from, err));
+    if (!from.tensor)
         return RW_OK;
-    size_t rows = (size_t)tensor->shape[0], columns = (size_t)tensor->shape[1];
+    size_t rows = from.rows, columns = from.columns;
     size_t step = l->stage_size / columns;
     rw_backend *b = l->model->backend;
     RW_TRY(b->ops->linear_create(b, rows, columns, "weights", out, err));
     for (size_t row = 0; row < rows; row += step) {
         size_t count = rows - row < step ? rows - row : step;
-        RW_TRY(read_piece(l, tensor, (uint64_t)row * columns, count * columns, err));
+        uint64_t first = (uint64_t)(from.first + row) * columns;
+        RW_TRY(read_piece(l, from.tensor, first, count * columns, err));
         RW_TRY(b->ops->linear_write(b, out, row, count, l->stage, err));
     }
     return RW_OK;
 }
 
-/* ---- all of them ------------------------------------------------------------------------------
- */
+/* ---- all of them ----------------------------------------------------------------------------- */
 
 typedef struct part {
     rw_weight weight;
@@ -138,7 +148,12 @@ static const part layer_parts[] = {
     {RW_W_Q_BIAS, false, offsetof(rw_model_layer, q_bias)},
     {RW_W_K_BIAS, false, offsetof(rw_model_layer, k_bias)},
     {RW_W_V_BIAS, false, offsetof(rw_model_layer, v_bias)},
+    {RW_W_O_BIAS, false, offsetof(rw_model_layer, o_bias)},
+    {RW_W_Q_NORM, false, offsetof(rw_model_layer, q_norm)},
+    {RW_W_K_NORM, false, offsetof(rw_model_layer, k_norm)},
+    {RW_W_POST_ATTENTION_NORM, false, offsetof(rw_model_layer, post_attention_norm)},
     {RW_W_FFN_NORM, false, offsetof(rw_model_layer, ffn_norm)},
+    {RW_W_POST_FFN_NORM, false, offsetof(rw_model_layer, post_ffn_norm)},
     {RW_W_GATE, true, offsetof(rw_model_layer, gate)},
     {RW_W_UP, true, offsetof(rw_model_layer, up)},
     {RW_W_DOWN, true, offsetof(rw_model_layer, down)},
@@ -167,8 +182,7 @@ static rw_status load_all(loader *l, rw_error *err) {
     return RW_OK;
 }
 
-/* ---- checks before anything is read -----------------------------------------------------------
- */
+/* ---- checks before anything is read ---------------------------------------------------------- */
 
 static rw_status unsupported(const char *what, rw_error *err) {
     return rw_fail(err, RW_ERR_INPUT, "model.unsupported", what,
@@ -181,12 +195,10 @@ static rw_status check_arch(const rw_arch *arch, rw_error *err) {
                        "models of architecture \"%s\" are not run yet: what needs no weights "
                        "(inspect, plan, extend --no-measure) may still work",
                        arch->name);
-    if (arch->activation != RW_ACT_SILU)
-        return unsupported("a GELU feed-forward", err);
+    if (arch->activation == RW_ACT_GELU)
+        return unsupported("a feed-forward with the exact GELU", err);
     if (arch->mlp_bias)
         return unsupported("biases in its feed-forward", err);
-    if (arch->qk_norm)
-        return unsupported("norms on queries and keys", err);
     for (uint32_t i = 0; i < arch->n_layers; i++)
         if (arch->layers[i].kind == RW_LAYER_OTHER || arch->layers[i].kv_latent)
             return unsupported("layers without plain attention", err);
@@ -262,8 +274,7 @@ static rw_status check_extra(const loader *l, rw_error *err) {
     return status;
 }
 
-/* ---- life -------------------------------------------------------------------------------------
- */
+/* ---- life ------------------------------------------------------------------------------------ */
 
 /* Room for one row of every matrix, and for every vector whole. */
 static size_t stage_elements(const rw_arch *arch) {

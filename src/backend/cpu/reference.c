@@ -21,7 +21,7 @@ static size_t embed_tiles(const rw_op *op) {
     return rw_tiles_of(op->u.embed.out.shape[0], ROW_TILE);
 }
 
-/* Serves every form of the weights: it only copies. */
+/* Serves every form of the weights: it copies and scales. */
 static void embed_run(const rw_cpu_isa *isa, const rw_op *op, size_t tile, void *scratch) {
     (void)isa;
     (void)scratch;
@@ -34,7 +34,7 @@ static void embed_run(const rw_cpu_isa *isa, const rw_op *op, size_t tile, void 
         const float *from = (const float *)table->prepared.handle +
                             id / table->panel * table->columns * table->panel + id % table->panel;
         for (size_t c = 0; c < table->columns; c++)
-            out[c] = from[c * table->panel];
+            out[c] = e->scale * from[c * table->panel];
     }
 }
 
@@ -150,6 +150,10 @@ static size_t attention_scratch(const rw_op *op) {
     return op->u.attention.v.shape[2] * sizeof(double);
 }
 
+static double capped(double x, double cap) {
+    return cap > 0.0 ? cap * tanh(x / cap) : x;
+}
+
 /* One query head: online softmax, key by key (Milakov and Gimelshein, arXiv:1805.02867). Linear in
    memory, so it runs at any length; slow, since every key is looked at alone. */
 static double attend(const rw_op_attention *a, size_t i, size_t h, double *sum /* [v_dim] */) {
@@ -162,6 +166,7 @@ static double attend(const rw_op_attention *a, size_t i, size_t h, double *sum /
         const float *v = rw_f32(&a->v, j, h / group);
         double score = (double)dot(q, rw_f32(&a->k, j, h / group), a->q.shape[2]) * a->scale;
         double weight = 1.0;
+        score = capped(score, a->softcap);
         if (score > max) {
             double shrink = exp(max - score);
             for (size_t d = 0; d < dims; d++)
@@ -197,6 +202,12 @@ static const rw_cpu_kernel ref_attention = {attention_tiles, attention_scratch, 
 
 /* ---- feed-forward, residual ------------------------------------------------------------------ */
 
+static double activate(rw_gate_kind kind, double x) {
+    static const double twice_root = 1.5957691216057307; /* 2 sqrt(2 / pi) */
+    double u = kind == RW_GATE_GELU_TANH ? twice_root * (x + 0.044715 * x * x * x) : x;
+    return x / (1.0 + exp(-u));
+}
+
 static size_t gate_tiles(const rw_op *op) {
     return rw_tiles_of(op->u.gate.out.shape[0], ROW_TILE);
 }
@@ -210,7 +221,7 @@ static void gate_run(const rw_cpu_isa *isa, const rw_op *op, size_t tile, void *
         const float *gate = rw_f32(&o->gate, row, 0), *up = rw_f32(&o->up, row, 0);
         float *out = rw_f32(&o->out, row, 0);
         for (size_t i = 0; i < o->out.shape[2]; i++)
-            out[i] = (float)(gate[i] / (1.0 + exp(-(double)gate[i]))) * up[i];
+            out[i] = (float)activate(o->kind, gate[i]) * up[i];
     }
 }
 
@@ -250,7 +261,7 @@ static void loss_run(const rw_cpu_isa *isa, const rw_op *op, size_t row, void *s
     size_t width = o->linear->columns;
     double max = -INFINITY, total = 0.0, wanted = NAN;
     for (size_t token = 0; token < o->linear->rows; token++) {
-        double logit = dot(x, weights + token * width, width);
+        double logit = capped(dot(x, weights + token * width, width), o->softcap);
         if (logit > max) {
             total = total * exp(max - logit) + 1.0;
             max = logit;

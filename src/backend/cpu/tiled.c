@@ -180,6 +180,18 @@ static void score(attention_tile *t, size_t count) {
                          t->q, t->qk_dim, t->k + j * t->qk_dim, panel, t->scores + j, KEYS, false);
 }
 
+/* Soft-capped scores and logits (Gemma). libm's tanh: what vectors of exponentials would save is
+   not worth the digits they lose near 0. */
+static void cap_row(float *x, size_t n, float cap) {
+    for (size_t i = 0; i < n; i++)
+        x[i] = cap * tanhf(x[i] / cap);
+}
+
+static void cap_scores(attention_tile *t, size_t count) {
+    for (size_t row = 0; row < t->rows; row++)
+        cap_row(t->scores + row * KEYS, count, t->a->softcap);
+}
+
 /* -inf where a row does not see a key, and in the lanes beyond the last key. */
 static void mask(attention_tile *t, size_t begin, size_t count) {
     size_t width = round_up(count, RW_CPU_LANES);
@@ -247,6 +259,8 @@ static void attention_run(const rw_cpu_isa *isa, const rw_op *op, size_t tile, v
         load_keys(&t, key, count);
         load_values(&t, key, count);
         score(&t, count);
+        if (t.a->softcap > 0.0f)
+            cap_scores(&t, count);
         /* every row sees what the first and the last position both see */
         if (key < from || key + count > to || count % RW_CPU_LANES != 0)
             mask(&t, key, count);
@@ -262,6 +276,34 @@ static size_t gate_tiles(const rw_op *op) {
     return rw_tiles_of(op->u.gate.out.shape[0], GATE_ROWS);
 }
 
+enum { GATE_BLOCK = 256 /* arguments at a time: whole lanes */ };
+
+/* gelu(x) = x sigmoid(2u) is silu(2u) times x / 2u, which is finite everywhere: so the kernel of
+   silu serves both. Beyond 20 gelu is x or 0 to the last digit, and u would overflow first. */
+static void gelu(const rw_cpu_isa *isa, const float *gate, const float *up, float *out, size_t n) {
+    const float twice_root = 1.5957691216057307f; /* 2 sqrt(2 / pi) */
+    float g[GATE_BLOCK], u[GATE_BLOCK];
+    for (size_t first = 0; first < n; first += GATE_BLOCK) {
+        size_t count = rw_min_size(n - first, GATE_BLOCK);
+        for (size_t i = 0; i < count; i++) {
+            float x = gate[first + i];
+            bool inside = x >= -20.0f && x <= 20.0f;
+            float slope = inside ? twice_root * (1.0f + 0.044715f * x * x) : 1.0f;
+            g[i] = x < -20.0f ? -1000.0f : x * slope;
+            u[i] = up[first + i] / slope;
+        }
+        isa->gate(g, u, out + first, count);
+    }
+}
+
+static void gate_row(const rw_cpu_isa *isa, rw_gate_kind kind, const float *gate, const float *up,
+                     float *out, size_t n) {
+    if (kind == RW_GATE_GELU_TANH)
+        gelu(isa, gate, up, out, n);
+    else
+        isa->gate(gate, up, out, n);
+}
+
 static void gate_run(const rw_cpu_isa *isa, const rw_op *op, size_t tile, void *scratch) {
     (void)scratch;
     const rw_op_gate *o = &op->u.gate;
@@ -272,12 +314,12 @@ static void gate_run(const rw_cpu_isa *isa, const rw_op *op, size_t tile, void *
         const float *gate = rw_f32(&o->gate, row, 0), *up = rw_f32(&o->up, row, 0);
         float *out = rw_f32(&o->out, row, 0);
         float tail[2][RW_CPU_LANES] = {{0}};
-        isa->gate(gate, up, out, whole);
+        gate_row(isa, o->kind, gate, up, out, whole);
         if (rest == 0)
             continue;
         memcpy(tail[0], gate + whole, rest);
         memcpy(tail[1], up + whole, rest);
-        isa->gate(tail[0], tail[1], tail[0], RW_CPU_LANES);
+        gate_row(isa, o->kind, tail[0], tail[1], tail[0], RW_CPU_LANES);
         memcpy(out + whole, tail[0], rest);
     }
 }
@@ -331,6 +373,8 @@ static void loss_run(const rw_cpu_isa *isa, const rw_op *op, size_t tile, void *
         times_weights(isa, o->linear, rw_f32(&o->x, row, 0), o->x.stride[0], rows, first, count,
                       logits, VOCABULARY);
         for (size_t i = 0; i < rows; i++) {
+            if (o->softcap > 0.0f)
+                cap_row(logits + i * VOCABULARY, count, o->softcap);
             for (size_t j = count; j < width; j++)
                 logits[i * VOCABULARY + j] = -INFINITY;
             int32_t target = o->target.buffer ? *rw_i32(&o->target, row + i) : -1;
