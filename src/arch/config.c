@@ -7,16 +7,7 @@
 #include <string.h>
 
 #include "arch/internal.h"
-
-/* First of the keys (NULL-terminated) that is there and not null. */
-static const rw_json *first_of(const rw_json *config, const char *const *keys) {
-    for (; *keys; keys++) {
-        const rw_json *node = rw_json_get(config, *keys);
-        if (!rw_json_is_null(node))
-            return node;
-    }
-    return NULL;
-}
+#include "arch/outline.h"
 
 static bool is_count(const rw_json *node, uint64_t max, uint32_t *out) {
     uint64_t value = rw_json_u64_or(node, 0);
@@ -188,47 +179,13 @@ static rw_status read_known(const rw_json *config, rw_arena *arena, rw_arch *out
 
 /* ---- a family we don't know: what it states, without complaint ------------------------------- */
 
-static const char *const layer_keys[] = {"num_hidden_layers", "n_layer", "num_layers", "n_layers",
-                                         NULL};
-static const char *const hidden_keys[] = {"hidden_size", "n_embd", "d_model", "dim", NULL};
-static const char *const head_keys[] = {"num_attention_heads", "n_head", "num_heads", "n_heads",
-                                        NULL};
-static const char *const kv_keys[] = {"num_key_value_heads", "num_kv_heads",
-                                      "multi_query_group_num", NULL};
-static const char *const head_dim_keys[] = {"head_dim", "kv_channels", NULL};
-static const char *const ffn_keys[] = {"intermediate_size", "n_inner", "ffn_hidden_size", NULL};
-
-static rw_layer_kind kind_of(const rw_json *type) {
-    rw_str name = rw_json_string_or(type, "full_attention");
-    if (rw_str_is(name, "full_attention"))
-        return RW_LAYER_FULL;
-    return rw_str_is(name, "sliding_attention") ? RW_LAYER_SLIDING : RW_LAYER_OTHER;
-}
-
 static rw_status read_unknown(const rw_json *config, rw_arena *arena, rw_arch *out, rw_error *err) {
-    is_count(first_of(config, layer_keys), RW_MAX_LAYERS, &out->n_layers);
-    is_count(first_of(config, hidden_keys), RW_MAX_HIDDEN, &out->hidden);
-    is_count(rw_json_get(config, "vocab_size"), RW_MAX_VOCAB, &out->vocab);
-    rw_layer layer = {.rotary = true};
-    is_count(first_of(config, head_keys), RW_MAX_HEADS, &layer.n_heads);
-    layer.n_kv_heads = layer.n_heads;
-    is_count(first_of(config, kv_keys), RW_MAX_HEADS, &layer.n_kv_heads);
-    if (layer.n_heads != 0)
-        layer.qk_dim = out->hidden / layer.n_heads;
-    is_count(first_of(config, head_dim_keys), RW_MAX_HEAD_DIM, &layer.qk_dim);
-    layer.v_dim = layer.qk_dim;
-    is_count(first_of(config, ffn_keys), RW_MAX_FFN, &layer.ffn_dim);
-    is_count(rw_json_get(config, "sliding_window"), UINT32_MAX, &layer.window);
-    out->head_dim = layer.qk_dim;
-    RW_TRY(rw_arch_make_layers(out, arena, err));
-    const rw_json *types = rw_json_get(config, "layer_types");
-    const rw_json *type = types && types->type == RW_JSON_ARRAY ? types->first : NULL;
-    for (uint32_t i = 0; i < out->n_layers; i++, type = type ? type->next : NULL) {
-        out->layers[i] = layer;
-        out->layers[i].kind = kind_of(type);
-        if (out->layers[i].kind != RW_LAYER_SLIDING || layer.window == 0)
-            out->layers[i].window = 0;
-    }
+    rw_arch outline;
+    RW_TRY(rw_arch_outline(config, arena, &outline, err));
+    memcpy(outline.name, out->name, sizeof outline.name);
+    outline.bos = out->bos;
+    outline.eos = out->eos;
+    *out = outline;
     return RW_OK;
 }
 
