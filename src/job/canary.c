@@ -1,7 +1,7 @@
 /*
  * canary.c - token ids and the logits that they must give at positions inside and beyond the native
  * window: whoever serves the checkpoint can see whether the runtime really rotates as planned. A
- * scaling that is silently ignored agrees inside the window and parts beyond it.
+ * scaling that is silently ignored parts beyond the window, and inside where the method acts too.
  */
 #include <math.h>
 #include <string.h>
@@ -126,8 +126,9 @@ static void write_head(rw_json_writer *w, const canary *c) {
     rw_json_member_string(w, "schema", "ropewalk.canary/1");
     rw_json_member_string(w, "use",
                           "Feed the tokens to a runtime from an empty cache and compare the logits "
-                          "behind each position. Agreement inside the native window and none "
-                          "beyond it means that the scaling is ignored.");
+                          "behind each position (tools/canary.py does). Logits that part mean that "
+                          "it does not rotate as planned: an ignored scaling parts beyond the "
+                          "native window, and inside it where the method acts there too.");
     rw_json_member_u64(w, "native", plan->native);
     rw_json_member_u64(w, "context", plan->context);
     rw_json_member_u64(w, "resolved_at", plan->context);

@@ -96,24 +96,28 @@ class Peer:
             batch.logits[i] = 1
         return batch
 
-    def nll(self, tokens):
-        """NLL of tokens[1:], from a fresh pass over tokens[:-1]."""
+    def passes(self, tokens):
+        """(first position, logits [count][vocabulary]) of one pass from an empty cache."""
         self.lib.llama_memory_clear(self.lib.llama_get_memory(self.context), True)
-        result = []
-        for first in range(0, len(tokens) - 1, BATCH):
-            part = tokens[first:min(first + BATCH, len(tokens) - 1)]
+        for first in range(0, len(tokens), BATCH):
+            part = tokens[first:first + BATCH]
             batch = self._batch(part, first)
             if self.lib.llama_decode(self.context, batch) != 0:
                 raise SystemExit("llama_decode failed at token %d" % first)
             size = len(part) * self.n_vocab
             raw = self.ffi.buffer(self.lib.llama_get_logits(self.context), size * 4)
             logits = numpy.frombuffer(raw, dtype=numpy.float32).reshape(len(part), self.n_vocab)
-            logits = logits.astype(numpy.float64)
+            yield first, logits.astype(numpy.float64)
+            self.lib.llama_batch_free(batch)
+
+    def nll(self, tokens):
+        """NLL of tokens[1:], from a fresh pass over tokens[:-1]."""
+        result = []
+        for first, logits in self.passes(tokens[:-1]):
             top = logits.max(axis=1)
             total = top + numpy.log(numpy.exp(logits - top[:, None]).sum(axis=1))
-            targets = tokens[first + 1:first + 1 + len(part)]
-            result.extend((total - logits[numpy.arange(len(part)), targets]).tolist())
-            self.lib.llama_batch_free(batch)
+            targets = tokens[first + 1:first + 1 + len(logits)]
+            result.extend((total - logits[numpy.arange(len(logits)), targets]).tolist())
         return result
 
 
@@ -170,4 +174,5 @@ def main():
     sys.stdout.write("\n")
 
 
-main()
+if __name__ == "__main__":
+    main()
