@@ -1,6 +1,8 @@
 /*
  * plan.c - "ropewalk plan": the decision and what it rests on, before anything is written.
  */
+#include <string.h>
+
 #include "cli.h"
 #include "rotation.h"
 
@@ -9,6 +11,8 @@ static const cli_option options_table[] = {
      "window the model shall have"},
     {"emit", 0, CLI_TEXT, false, offsetof(rw_plan_options, emit), 0, 0, 0, "RUNTIME",
      "print the command or snippet of transformers, vllm, sglang or llama.cpp, and nothing else"},
+    {"device", 0, CLI_TEXT, false, offsetof(rw_plan_options, devices), 0, 0, 0, "NAME,...",
+     "does it fit there? h100, rtx-4090, a100-40, apple-64, cpu-128, ...; all: the whole table"},
 };
 
 /* render sees the result, not the options. */
@@ -52,7 +56,7 @@ static const char *megabytes(const rw_json *node) {
     return out;
 }
 
-static void show_memory(cli *c, const rw_json *memory) {
+static void show_engine(cli *c, const rw_json *memory) {
     if (rw_json_is_null(rw_json_get(memory, "total"))) {
         cli_paragraph(c, 2, "%s", cli_text(rw_json_get(memory, "why"), "not known"));
         return;
@@ -64,6 +68,74 @@ static void show_memory(cli *c, const rw_json *memory) {
               megabytes(rw_json_get(memory, "machine")));
     cli_field(c, "largest window", "%s tokens",
               cli_number(rw_json_get(memory, "largest_context"), "%.0f"));
+}
+
+static const char *gibibytes(const rw_json *node, char out[32]) {
+    snprintf(out, 32, "%.1f", rw_json_number_or(node, 0) / 1073741824);
+    return out;
+}
+
+static bool same_text(const rw_json *a, const rw_json *b, const char *key) {
+    rw_str x = rw_json_string_or(rw_json_get(a, key), "");
+    rw_str y = rw_json_string_or(rw_json_get(b, key), "");
+    return x.size == y.size && memcmp(x.data, y.data, x.size) == 0;
+}
+
+/* "131072", marked when the window that was asked for does not fit. */
+static void fit_cell(cli_table *table, const rw_json *row) {
+    const rw_json *largest = rw_json_get(row, "largest_context");
+    bool fits = rw_json_bool_or(rw_json_get(row, "fits"), true);
+    if (!row || rw_json_is_null(largest))
+        cli_table_cell(table, "-");
+    else
+        cli_table_cell(table, "%.0f%s", rw_json_number_or(largest, 0), fits ? "" : "*");
+}
+
+/* One line a device and type of weights, a column a type of cache. */
+static void show_devices(cli *c, const rw_json *devices) {
+    static const char *const headings[] = {"device", "GiB",    "attention", "weights",
+                                           "GiB",    "KV f16", "KV 8-bit",  "KV fp8"};
+    static const char *const caches[] = {"f16", "8-bit", "fp8"};
+    enum { COLUMNS = sizeof headings / sizeof *headings };
+    cli_table table = {0};
+    char total[32], weights[32];
+    cli_table_begin(&table, headings, COLUMNS);
+    const rw_json *row = devices ? devices->first : NULL;
+    while (row) {
+        const rw_json *first = row;
+        cli_table_cell(&table, "%s", cli_text(rw_json_get(row, "device"), "?"));
+        cli_table_cell(&table, "%s", gibibytes(rw_json_get(row, "memory_bytes"), total));
+        cli_table_cell(&table, "%s", cli_text(rw_json_get(row, "attention"), "?"));
+        cli_table_cell(&table, "%s", cli_text(rw_json_get(row, "weights"), "?"));
+        cli_table_cell(&table, "%s", gibibytes(rw_json_get(row, "weight_bytes"), weights));
+        for (size_t i = 0; i < sizeof caches / sizeof *caches; i++) {
+            rw_str kv = rw_json_string_or(rw_json_get(row, "kv"), "");
+            bool here = row && same_text(row, first, "weights") &&
+                        same_text(row, first, "device") && rw_str_is(kv, caches[i]);
+            fit_cell(&table, here ? row : NULL);
+            row = here ? row->next : row;
+        }
+        if (row == first)
+            break; /* no line without progress */
+    }
+    cli_table_print(c, &table);
+}
+
+static void show_memory(cli *c, const rw_json *memory) {
+    const rw_json *model = rw_json_get(memory, "model"), *devices = rw_json_get(memory, "devices");
+    cli_heading(c, "Memory of a run of ours on this machine");
+    show_engine(c, memory);
+    cli_heading(c, "Largest window elsewhere (* less than asked for)");
+    if (rw_json_is_null(rw_json_get(model, "parameters"))) {
+        cli_paragraph(c, 2, "how many parameters the model has is not known from its description");
+        return;
+    }
+    cli_field(c, "parameters", "%.4g billion",
+              rw_json_number_or(rw_json_get(model, "parameters"), 0) / 1e9);
+    cli_field(c, "KV cache", "%.6g KiB a token in f16, %s for the window",
+              rw_json_number_or(rw_json_get(model, "kv_bytes_per_token_f16"), 0) / 1024,
+              megabytes(rw_json_get(model, "kv_bytes_f16")));
+    show_devices(c, devices);
 }
 
 static void render(cli *c, const rw_json *result) {
@@ -85,7 +157,6 @@ static void render(cli *c, const rw_json *result) {
     cli_heading(c, "Cost to short text");
     cli_field(c, "nats a token", "%s", cli_number(rw_json_get(cost, "nats"), "%.3f"));
     cli_paragraph(c, 2, "%s", cli_text(rw_json_get(cost, "basis"), ""));
-    cli_heading(c, "Memory of a run on this machine");
     show_memory(c, rw_json_get(result, "memory"));
     cli_diagnostics(c, rw_json_get(result, "diagnostics"));
 }

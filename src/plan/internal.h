@@ -79,11 +79,17 @@ void rw_plan_advise(const rw_source *source, rw_plan_result *plan);
 rw_status rw_plan_targets(const rw_source *source, const char *names, rw_plan_result *plan,
                           rw_error *err);
 
+/* ---- memory_guard.c --------------------------------------------------------------------------- */
+
+/* Fills plan->devices; refuses one that cannot, warns of one that is too small. */
+rw_status rw_plan_check_devices(const rw_source *source, const char *names, rw_plan_result *plan,
+                                rw_error *err);
+
 /* ---- parts of the JSON
  * ------------------------------------------------------------------------------ */
 
 void rw_plan_write_bands(rw_json_writer *w, const rw_rope_spec *spec, uint64_t context);
-void rw_plan_write_memory(rw_json_writer *w, const rw_source *source, uint64_t context);
+void rw_plan_write_memory(rw_json_writer *w, const rw_source *source, const rw_plan_result *plan);
 void rw_plan_write_cost(rw_json_writer *w, const rw_source *source, const rw_plan_result *plan);
 
 #endif

@@ -197,6 +197,7 @@ rw_status rw_plan_make(const rw_source *source, const rw_plan_options *options, 
     out->targets = rw_dialect_default_targets(source);
     RW_TRY(native_window(source, &options->scaling, out, err));
     RW_TRY(rw_guard_shrink(out->native, out->context, err));
+    RW_TRY(rw_plan_check_devices(source, options->devices, out, err));
     rw_existing existing = rw_plan_existing(source, &out->before);
     if (nothing_asked(options, out, &existing))
         return nothing_to_do(out);

@@ -16,6 +16,8 @@ typedef struct rw_plan_result {
     rw_rope_set before; /* what the checkpoint rotates by today (its home reader)           */
     rw_rope_set after;  /* what it shall rotate by, rounded to what every target can store  */
     rw_targets targets;
+    const struct rw_device *devices; /* [device_count] that were named (plan/devices.h) */
+    size_t device_count;
     const char *emit; /* the runtime whose command was asked for (borrowed), or NULL: all */
     rw_diagnostics diagnostics;
 } rw_plan_result;

@@ -131,7 +131,7 @@ void rw_plan_write(rw_json_writer *w, const rw_source *source, const rw_plan_res
     rw_json_key(w, "cost");
     rw_plan_write_cost(w, source, plan);
     rw_json_key(w, "memory");
-    rw_plan_write_memory(w, source, plan->context);
+    rw_plan_write_memory(w, source, plan);
     write_emit(w, source, plan);
     rw_json_key(w, "diagnostics");
     rw_diagnostics_write(w, &plan->diagnostics);
