@@ -1,6 +1,8 @@
 /*
  * extend.c - "ropewalk extend": the main job, and the page of text it ends with.
  */
+#include <float.h>
+
 #include "cli.h"
 
 static const cli_option main_options[] = {
@@ -10,6 +12,12 @@ static const cli_option main_options[] = {
      "directory to make, or FILE.gguf for a GGUF"},
     {"no-measure", 0, CLI_SWITCH, false, offsetof(rw_extend_options, no_measure), 0, 0, 0, NULL,
      "read no weights: no measurement, no verdict"},
+    {"threshold", 0, CLI_TEXT, false, offsetof(rw_extend_options, measure.thresholds), 0, 0, 0,
+     "LIST", "limits of the verdict: short_cost=0.05,pack=0.9 (recorded; names in protocols.md)"},
+    {"allow-undefined", 0, CLI_TEXT, false, offsetof(rw_extend_options, measure.allow_undefined), 0,
+     0, 0, "LIST", "dimensions that may stay undefined, recorded: D3,pack"},
+    {"usd-per-call", 0, CLI_NUMBER, false, offsetof(rw_extend_options, measure.usd_per_call), 0,
+     DBL_MIN, 0, "USD", "what a call costs you: needed for the foreign K-score only"},
     {"link", 0, CLI_SWITCH, false, offsetof(rw_extend_options, link), 0, 0, 0, NULL,
      "hard-link the files that stay as they are instead of copying them"},
 };
@@ -71,6 +79,7 @@ static void render(cli *c, const rw_json *result) {
     cli_diagnostics(c, rw_json_get(after, "diagnostics"));
     cli_show_gate(c, rw_json_get(result, "gate"));
     show_advice(c, rw_json_get(result, "advice"));
+    cli_show_pack(c, before, after);
     show_places(c, result);
 }
 

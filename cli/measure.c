@@ -30,6 +30,7 @@ static void render(cli *c, const rw_json *result) {
     show_rotation(c, rw_json_get(result, "rope"));
     cli_show_perplexity(c, NULL, result);
     cli_show_retrieval(c, NULL, result);
+    cli_show_pack(c, NULL, result);
     const rw_json *diagnostics = rw_json_get(result, "diagnostics");
     if (diagnostics && diagnostics->count)
         cli_print(c, "\n");

@@ -121,6 +121,40 @@ void cli_show_retrieval(cli *c, const rw_json *before, const rw_json *after) {
             show_task(c, before, after, rw_json_string_or(rw_json_get(row, "task"), ""));
 }
 
+/* ---- the pack -------------------------------------------------------------------------------- */
+
+static void pack_cells(cli_table *table, const rw_json *bin) {
+    cli_table_cell(table, "%s/%s", cli_number(rw_json_get(bin, "right"), "%.0f"),
+                   cli_number(rw_json_get(bin, "items"), "%.0f"));
+}
+
+void cli_show_pack(cli *c, const rw_json *before, const rw_json *after) {
+    static const char *const both[] = {"tokens", "before", "after", "closed book", "unread"};
+    static const char *const one[] = {"tokens", "right", "closed book", "unread"};
+    const rw_json *pack = rw_json_get(after, "pack"), *bins = rw_json_get(pack, "bins");
+    const rw_json *old = rw_json_path(before, "pack.bins");
+    cli_table table;
+    if (!bins || !bins->count)
+        return;
+    const rw_json *other = old ? old->first : NULL;
+    cli_heading(c, "Pack %s: right answers by length", cli_text(rw_json_get(pack, "name"), "?"));
+    cli_table_begin(&table, old ? both : one, old ? 5 : 4);
+    for (const rw_json *bin = bins->first; bin; bin = bin->next) {
+        cli_table_cell(&table, "%s..%s", cli_number(rw_json_get(bin, "from"), "%.0f"),
+                       cli_number(rw_json_get(bin, "to"), "%.0f"));
+        if (old)
+            pack_cells(&table, other);
+        pack_cells(&table, bin);
+        cli_table_cell(&table, "%s", cli_number(rw_json_get(bin, "closed_book"), "%.0f"));
+        cli_table_cell(&table, "%s", cli_number(rw_json_get(bin, "unread"), "%.0f"));
+        other = other ? other->next : NULL;
+    }
+    cli_table_print(c, &table);
+    if (rw_json_u64_or(rw_json_get(pack, "too_long"), 0))
+        cli_paragraph(c, 2, "%s items are longer than the window: undefined",
+                      cli_number(rw_json_get(pack, "too_long"), "%.0f"));
+}
+
 /* ---- the verdict ----------------------------------------------------------------------------- */
 
 static void show_dimension(cli *c, const rw_json *dimension) {
@@ -137,6 +171,16 @@ static void show_dimension(cli *c, const rw_json *dimension) {
                   cli_text(rw_json_get(dimension, "unit"), ""));
     cli_print(c, "\n");
     cli_paragraph(c, 5, "%.*s", (int)reason.size, reason.data);
+}
+
+/* What the asker relaxed stands beside the verdict. */
+static void show_names(cli *c, const char *what, const rw_json *list, const char *key) {
+    if (!list || !list->count)
+        return;
+    cli_print(c, "  %s:", what);
+    for (const rw_json *item = list->first; item; item = item->next)
+        cli_print(c, " %s", cli_text(key ? rw_json_get(item, key) : item, "?"));
+    cli_print(c, "\n");
 }
 
 void cli_show_gate(cli *c, const rw_json *gate) {
@@ -157,4 +201,6 @@ void cli_show_gate(cli *c, const rw_json *gate) {
     for (const rw_json *dimension = dims ? dims->first : NULL; dimension;
          dimension = dimension->next)
         show_dimension(c, dimension);
+    show_names(c, "limits that were changed", rw_json_get(gate, "changed_thresholds"), NULL);
+    show_names(c, "allowed to stay undefined", rw_json_get(gate, "waivers"), "dimension");
 }

@@ -89,6 +89,12 @@ typedef struct rw_measure_options {
     uint64_t seed;
     double budget_seconds; /* 0: none */
     bool no_timing;        /* leave times and dates out: same bytes on two runs */
+    const char *pack;      /* JSONL of questions over long texts; NULL: none */
+    const char *suite;     /* "fast": a fixed set of measurements under 5 minutes; NULL: none */
+    /* Of the verdict, so for extend only. */
+    const char *thresholds;      /* "short_cost=0.05,pack=0.9"; NULL: the defaults         */
+    const char *allow_undefined; /* "D3,pack": dimensions that may stay undefined          */
+    double usd_per_call;         /* what a call costs, for the foreign K-score; 0: unknown */
 } rw_measure_options;
 
 RW_API rw_status rw_measure(rw_context *ctx, const rw_measure_options *options, char **json,

@@ -23,6 +23,9 @@ static const advice table[] = {
     {"D3", "fail",
      "Facts are lost at some depth: try a shorter --context, another --method, or training with "
      "long documents that need them."},
+    {"D4", "fail",
+     "Your own long questions are answered worse than asked for: look at the items in the pack's "
+     "results, and try a shorter --context, another --method, or training on texts like theirs."},
     {"D5", "fail", "Decoding token by token differs from reading at once: report the case."},
     {"D1", "undefined", "Give more documents that fill the native window (8 or more) with --data."},
     {"D2", "undefined",
@@ -31,6 +34,9 @@ static const advice table[] = {
     {"D3", "undefined",
      "The retrieval task was not judged: raise --trials (8 a depth, 40 a length), or the model "
      "cannot do it even inside its native window."},
+    {"D4", "undefined",
+     "Give the pack 50 to 200 items whose length lies in its top bin, and which are not answered "
+     "without their context."},
 };
 
 static bool applies(const advice *a, const rw_json *gate) {

@@ -7,7 +7,7 @@
 
 /* A budget is for both runs, half for each; the second measures what the first one's cuts left. */
 static rw_measure_options measure_options(const rw_extending *job) {
-    rw_measure_options options = job->options->measure;
+    rw_measure_options options = job->measure;
     options.path = job->options->plan.path;
     options.context = job->plan->context;
     options.budget_seconds /= 2.0;
@@ -23,6 +23,7 @@ static rw_status measure(rw_extending *job, const rw_rope_set *rope, bool extend
                                 .native = job->plan->native,
                                 .context = job->plan->context,
                                 .no_baseline = extended,
+                                .pack = job->pack,
                                 .like = extended ? job->before : NULL};
     return rw_measurement_run(job->ctx, &subject, &job->corpus, &options, out, err);
 }
@@ -40,12 +41,32 @@ static rw_status write_canary(rw_extending *job, rw_error *err) {
                        "written", err);
 }
 
+/* Of the checkpoint's files, what is no text: weights dwarf the rest. */
+static uint64_t model_bytes(const rw_extending *job) {
+    uint64_t bytes = 0;
+    for (size_t i = 0; i < job->outputs.count; i++) {
+        const char *dot = strrchr(job->outputs.items[i].name, '.');
+        if (dot && (strcmp(dot, ".safetensors") == 0 || strcmp(dot, ".gguf") == 0))
+            bytes += job->outputs.items[i].bytes;
+    }
+    return bytes;
+}
+
+static rw_status judge(rw_extending *job, rw_error *err) {
+    const rw_gate_options options = {.thresholds = job->measure.thresholds,
+                                     .allow_undefined = job->measure.allow_undefined,
+                                     .suite = job->measure.suite,
+                                     .model_bytes = model_bytes(job),
+                                     .usd_per_call = job->measure.usd_per_call};
+    return rw_gate_judge(job->ctx, job->before, job->after, &options, &job->gate, err);
+}
+
 rw_status rw_gather_evidence(rw_extending *job, rw_error *err) {
     RW_TRY(rw_model_load(job->ctx, job->patched, &job->patched_source.arch, &job->model, err));
     rw_log(job->ctx, RW_INFO, "measuring before: the weights under their old rotation");
     RW_TRY(measure(job, &job->plan->before, false, &job->before, err));
     rw_log(job->ctx, RW_INFO, "measuring after: the same weights as the patched files rotate them");
     RW_TRY(measure(job, job->rotation, true, &job->after, err));
-    RW_TRY(rw_gate_judge(job->ctx, job->before, job->after, &job->gate, err));
+    RW_TRY(judge(job, err));
     return write_canary(job, err);
 }

@@ -56,13 +56,26 @@ static rw_status read_data(rw_extending *job, rw_error *err) {
         return rw_fail(err, RW_ERR_USAGE, "measure.data", "--data",
                        "there is no text to measure on: give --data FILE (JSONL, one "
                        "{\"text\": ...} a line), or --no-measure");
-    uint64_t most = job->options->measure.documents;
+    const rw_measure_options *measure = &job->measure;
+    uint64_t most = measure->documents;
     RW_TRY(rw_model_tokenizer(job->ctx, job->input, &job->source.arch, &job->tokenizer, err));
-    return rw_corpus_read(job->ctx, job->options->measure.data, job->tokenizer,
+    if (measure->pack)
+        RW_TRY(rw_pack_read(job->ctx, measure->pack, job->tokenizer, &job->pack, err));
+    return rw_corpus_read(job->ctx, measure->data, job->tokenizer,
                           most ? most : RW_MEASURE_DOCUMENTS, &job->corpus, err);
 }
 
+/* What the verdict is asked for, before any work is done for it. */
+static rw_status read_measure_options(rw_extending *job, rw_error *err) {
+    job->measure = job->options->measure;
+    const rw_gate_options gate = {.thresholds = job->measure.thresholds,
+                                  .allow_undefined = job->measure.allow_undefined};
+    RW_TRY(rw_gate_options_check(&gate, err));
+    return rw_suite_apply(job->measure.suite, &job->measure, err);
+}
+
 static rw_status run(rw_extending *job, rw_error *err) {
+    RW_TRY(read_measure_options(job, err));
     RW_TRY(read_input(job, err));
     if (job->plan->nothing_to_do)
         return rw_record_nothing(job, err);
@@ -92,6 +105,7 @@ static void release(rw_extending *job) {
     rw_model_free(job->model);
     rw_corpus_free(&job->corpus);
     rw_tokenizer_free(job->tokenizer);
+    rw_pack_free(job->pack);
     rw_checkpoint_close(job->patched);
     rw_checkpoint_close(job->input);
     rw_places_abort(&job->places);

@@ -91,6 +91,8 @@ typedef struct rw_extending {
     rw_arena arena;
     const char *name; /* of the model, for people */
     rw_checkpoint *input;
+    rw_pack *pack;              /* NULL: none was given            */
+    rw_measure_options measure; /* as given, with the suite's part */
     rw_source source;
     rw_plan_result *plan;
     rw_tokenizer *tokenizer;

@@ -19,6 +19,7 @@ typedef struct measuring {
     rw_model *model;
     rw_tokenizer *tokenizer;
     rw_corpus corpus;
+    rw_pack *pack; /* NULL: none was given */
     rw_measurement *measurement;
 } measuring;
 
@@ -55,6 +56,10 @@ static rw_status check_options(const rw_measure_options *options, rw_error *err)
     if (!options->data)
         return rw_fail(err, RW_ERR_USAGE, "measure.data", "--data",
                        "give --data FILE: JSONL with one document a line, {\"text\":...}");
+    if (options->thresholds || options->allow_undefined || options->usd_per_call > 0)
+        return rw_fail(err, RW_ERR_USAGE, "measure.no_gate", "",
+                       "thresholds and waivers are of a verdict, and one measurement alone has "
+                       "none: use extend");
     return RW_OK;
 }
 
@@ -67,6 +72,8 @@ static rw_status load(measuring *m, uint64_t *context, rw_error *err) {
     RW_TRY(rw_model_tokenizer(m->ctx, m->checkpoint, &m->source.arch, &m->tokenizer, err));
     uint64_t documents = options->documents ? options->documents : RW_MEASURE_DOCUMENTS;
     RW_TRY(rw_corpus_read(m->ctx, options->data, m->tokenizer, documents, &m->corpus, err));
+    if (options->pack)
+        RW_TRY(rw_pack_read(m->ctx, options->pack, m->tokenizer, &m->pack, err));
     return rw_model_load(m->ctx, m->checkpoint, &m->source.arch, &m->model, err);
 }
 
@@ -76,7 +83,8 @@ static rw_status run(measuring *m, uint64_t context, rw_error *err) {
                                 .rope = &m->rope,
                                 .native = m->source.windows.native,
                                 .context = context,
-                                .no_baseline = is_scaled(&m->options->scaling)};
+                                .no_baseline = is_scaled(&m->options->scaling),
+                                .pack = m->pack};
     return rw_measurement_run(m->ctx, &subject, &m->corpus, m->options, &m->measurement, err);
 }
 
@@ -117,6 +125,7 @@ static rw_status write_result(measuring *m, uint64_t context, char **json, rw_er
 
 static void release(measuring *m) {
     rw_measurement_free(m->measurement);
+    rw_pack_free(m->pack);
     rw_corpus_free(&m->corpus);
     rw_model_free(m->model);
     rw_tokenizer_free(m->tokenizer);
@@ -129,7 +138,9 @@ rw_status rw_measure(rw_context *ctx, const rw_measure_options *options, char **
     uint64_t context = 0;
     *json = NULL;
     RW_TRY(check_options(options, err));
-    measuring m = {.ctx = ctx, .options = options, .arena = {.ctx = ctx}};
+    rw_measure_options whole = *options;
+    RW_TRY(rw_suite_apply(options->suite, &whole, err));
+    measuring m = {.ctx = ctx, .options = &whole, .arena = {.ctx = ctx}};
     m.diagnostics.arena = &m.arena;
     rw_status status = load(&m, &context, err);
     if (status == RW_OK)

@@ -190,7 +190,7 @@ static rw_status write_advice(rw_json_writer *w, rw_extending *job, rw_error *er
         }
     }
     rw_json_key(w, "advice");
-    rw_advice_write(w, gate, job->options->measure.budget_seconds > 0.0);
+    rw_advice_write(w, gate, job->measure.budget_seconds > 0.0);
     rw_buf_free(&text);
     return RW_OK;
 }

@@ -46,6 +46,8 @@ rw_status rw_work_estimate(const rw_scope *scope, const rw_scorer *scorer, const
         count_reads(&c, scope->lengths[i], scope->trials * scope->depth_count * scope->pick_count);
     if (scope->decode_at)
         count_reads(&c, scope->decode_at + RW_DECODE_STEPS, 2);
+    if (scope->pack)
+        rw_pack_estimate(scope->pack, scope->context, scorer, &c.work.cost, &c.work.tokens);
     rw_arena_free(&arena);
     *out = c.work;
     return status;

@@ -18,6 +18,7 @@ const rw_thresholds rw_default_thresholds = {
     .firm_trials = 20,
     .pack = 0.85,
     .pack_low = 0.80,
+    .pack_drop = 0.05,
     .pack_items = 20,
     .firm_items = 50,
     .decode = 1e-3,
@@ -43,6 +44,11 @@ static void say(rw_finding *finding, const char *format, ...) {
     va_start(arguments, format);
     vsnprintf(finding->reason, sizeof finding->reason, format, arguments);
     va_end(arguments);
+}
+
+/* Distances are given in parts of the room that is left; a threshold at the end leaves none. */
+static double room(double width) {
+    return width > 1e-3 ? width : 1e-3;
 }
 
 /* D0: a patch that changes nothing beyond the native window has not been applied. */
@@ -72,7 +78,7 @@ static void decide_short_cost(const rw_scores *s, const rw_thresholds *t, rw_fin
         return;
     }
     out->verdict = cost->ci.high <= t->short_cost ? RW_VERDICT_PASS : RW_VERDICT_FAIL;
-    out->margin = (t->short_cost - cost->ci.high) / t->short_cost;
+    out->margin = (t->short_cost - cost->ci.high) / room(t->short_cost);
     if (out->verdict == RW_VERDICT_FAIL)
         say(out,
             "text inside the native window pays %.3f nats a token (at most %.3f), the limit "
@@ -128,7 +134,7 @@ static void judge_long(const rw_scores *s, const rw_thresholds *t, rw_finding *o
     bool gains = worst->gain.ci.low >= t->gain, even = s->excess.value <= t->bucket_excess;
     out->verdict = gains && even ? RW_VERDICT_PASS : RW_VERDICT_FAIL;
     out->margin = fmin((worst->gain.ci.low - t->gain) / 0.1,
-                       (t->bucket_excess - s->excess.value) / t->bucket_excess);
+                       (t->bucket_excess - s->excess.value) / room(t->bucket_excess));
     if (!gains)
         fail_gain(worst, t, out);
     else if (!even)
@@ -176,26 +182,69 @@ static void decide_long(const rw_scores *s, const rw_thresholds *t, rw_judgement
 
 /* ---- D4, D5 ---------------------------------------------------------------------------------- */
 
+static double accuracy(rw_tally tally) {
+    return (double)tally.right / (double)tally.items;
+}
+
+/* The weaker of the top bin and all long items: many middling ones do not hide the longest, nor
+   the longest the others. */
+static rw_tally weaker_tally(const rw_scores *s) {
+    return rw_wilson(s->pack_long.right, s->pack_long.items).low <
+                   rw_wilson(s->pack_top.right, s->pack_top.items).low
+               ? s->pack_long
+               : s->pack_top;
+}
+
+static bool tally_passes(rw_tally tally, const rw_thresholds *t) {
+    return accuracy(tally) >= t->pack && rw_wilson(tally.right, tally.items).low >= t->pack_low;
+}
+
+static void judge_pack(const rw_scores *s, const rw_thresholds *t, rw_finding *out) {
+    const rw_tally weaker = weaker_tally(s);
+    bool compared = s->pack_short.items >= t->pack_items;
+    double drop = compared ? accuracy(s->pack_short) - accuracy(s->pack_long) : 0;
+    bool right = tally_passes(s->pack_top, t) && tally_passes(s->pack_long, t);
+    bool level = drop <= t->pack_drop;
+    out->value = accuracy(weaker);
+    out->ci = rw_wilson(weaker.right, weaker.items);
+    out->n = weaker.items;
+    out->provisional = s->pack_top.items < t->firm_items;
+    out->verdict = right && level ? RW_VERDICT_PASS : RW_VERDICT_FAIL;
+    out->margin =
+        fmin(fmin(out->value - t->pack, out->ci.low - t->pack_low) / room(1 - t->pack_low),
+             compared ? (t->pack_drop - drop) / room(t->pack_drop) : 1);
+    if (!right)
+        say(out, "%.3f of the long items are right (at least %.3f), the limits are %g and %g",
+            out->value, out->ci.low, t->pack, t->pack_low);
+    else if (!level)
+        say(out, "the long items are right %.3f less often than the short ones, the limit is %g",
+            drop, t->pack_drop);
+    else if (out->provisional)
+        say(out, "%llu items are in the top bin of length: %llu make it firm",
+            (unsigned long long)s->pack_top.items, (unsigned long long)t->firm_items);
+}
+
 static void decide_pack(const rw_scores *s, const rw_thresholds *t, rw_finding *out) {
-    *out = (rw_finding){.required = s->pack_given, .value = NAN, .n = s->pack_items};
+    *out = (rw_finding){.required = s->pack_given, .value = NAN, .n = s->pack_top.items};
     if (!s->pack_given) {
         say(out, "no pack was given");
-        return;
+    } else if (!s->pack_reaches) {
+        say(out,
+            "the pack's top bin of length does not lie beyond the native window of %llu "
+            "tokens",
+            (unsigned long long)s->native);
+    } else if (s->pack_top.items < t->pack_items) {
+        out->need = t->pack_items - s->pack_top.items;
+        say(out,
+            "%llu items that count are longer than %llu tokens, %llu more are needed: give 50 to "
+            "200",
+            (unsigned long long)s->pack_top.items, (unsigned long long)s->pack_from,
+            (unsigned long long)out->need);
+    } else if (s->pack_unread) {
+        say(out, "the time was up before %llu items were read", (unsigned long long)s->pack_unread);
+    } else {
+        judge_pack(s, t, out);
     }
-    if (s->pack_items < t->pack_items) {
-        say(out, "%llu items are in the top bin of length, %llu more are needed: give 50 to 200",
-            (unsigned long long)s->pack_items, (unsigned long long)(t->pack_items - s->pack_items));
-        return;
-    }
-    out->value = (double)s->pack_correct / (double)s->pack_items;
-    out->ci = rw_wilson(s->pack_correct, s->pack_items);
-    out->provisional = s->pack_items < t->firm_items;
-    bool enough = out->value >= t->pack && out->ci.low >= t->pack_low;
-    out->verdict = enough ? RW_VERDICT_PASS : RW_VERDICT_FAIL;
-    out->margin = fmin(out->value - t->pack, out->ci.low - t->pack_low) / (1 - t->pack_low);
-    if (!enough)
-        say(out, "%.3f of the long items are right (at least %.3f), the limits are %.2f and %.2f",
-            out->value, out->ci.low, t->pack, t->pack_low);
 }
 
 /* Gated where the rotation is static; where it grows with length, cached keys carry older bases
@@ -230,6 +279,12 @@ static bool counts(const rw_finding *finding) {
     return finding->required || finding->verdict != RW_VERDICT_UNDEFINED;
 }
 
+/* A waiver lets a dimension stay undefined; it turns no failure, and stays the headline. */
+static void apply_waivers(const rw_scores *s, rw_judgement *j) {
+    for (rw_dimension d = 0; d < RW_DIMENSION_COUNT; d++)
+        j->dims[d].waived = s->waived[d] && j->dims[d].verdict == RW_VERDICT_UNDEFINED;
+}
+
 static void conclude(rw_judgement *j) {
     j->verdict = RW_VERDICT_PASS;
     j->weakest = RW_D0_EFFECT;
@@ -240,7 +295,8 @@ static void conclude(rw_judgement *j) {
         j->provisional = j->provisional || finding->provisional;
         if (finding->verdict == RW_VERDICT_FAIL)
             j->verdict = RW_VERDICT_FAIL;
-        else if (finding->verdict == RW_VERDICT_UNDEFINED && j->verdict == RW_VERDICT_PASS)
+        else if (finding->verdict == RW_VERDICT_UNDEFINED && !finding->waived &&
+                 j->verdict == RW_VERDICT_PASS)
             j->verdict = RW_VERDICT_UNDEFINED;
         if (weaker(finding, &j->dims[j->weakest]))
             j->weakest = d;
@@ -255,5 +311,6 @@ void rw_gate_decide(const rw_scores *scores, const rw_thresholds *thresholds, rw
     rw_gate_decide_retrieval(scores, thresholds, out);
     decide_pack(scores, thresholds, &out->dims[RW_D4_PACK]);
     decide_decode(scores, thresholds, &out->dims[RW_D5_DECODE]);
+    apply_waivers(scores, out);
     conclude(out);
 }

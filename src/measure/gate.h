@@ -33,13 +33,20 @@ typedef struct rw_thresholds {
     uint64_t firm_trials;  /* per depth; fewer are provisional                 */
     double pack;           /* accuracy of the long items                       */
     double pack_low;       /* its Wilson lower bound                           */
-    uint64_t pack_items;   /* fewer long items: undefined                      */
+    double pack_drop;      /* the long items may be so much below the short    */
+    uint64_t pack_items;   /* fewer in the top bin: undefined                  */
     uint64_t firm_items;   /* fewer: provisional                               */
     double decode;         /* nats, static rotations                           */
     uint64_t documents;    /* fewer: undefined                                 */
 } rw_thresholds;
 
 extern const rw_thresholds rw_default_thresholds;
+
+/* thresholds.c: "short_cost=0.05,pack=0.9" over the defaults; NULL or "": the defaults.
+   measure.threshold (RW_ERR_USAGE) names what is not understood. */
+rw_status rw_thresholds_parse(const char *text, rw_thresholds *out, rw_error *err);
+/* Members "thresholds", "default_thresholds", "changed_thresholds". */
+void rw_thresholds_write(rw_json_writer *w, const rw_thresholds *thresholds);
 
 /* A mean over documents. */
 typedef struct rw_estimate {
@@ -60,6 +67,11 @@ typedef struct rw_cell_score {
     uint64_t trials, correct;
 } rw_cell_score;
 
+/* Answers of a pack that count: those that are also right without the context do not. */
+typedef struct rw_tally {
+    uint64_t items, right;
+} rw_tally;
+
 typedef struct rw_scores {
     uint64_t native, context;
     bool depends_on_length;
@@ -74,7 +86,13 @@ typedef struct rw_scores {
     const rw_cell_score *before, *after; /* by task, length, depth */
     size_t before_count, after_count;
     bool pack_given;
-    uint64_t pack_items, pack_correct; /* of the top bin */
+    bool pack_reaches;               /* the top bin lies beyond the native window           */
+    uint64_t pack_from;              /* the top bin's items are longer than this            */
+    rw_tally pack_top, pack_long;    /* the top bin; all beyond the native window           */
+    rw_tally pack_short;             /* inside it: what the long items are compared with    */
+    uint64_t pack_unread;            /* the time was up before these                        */
+    bool fast;                       /* --suite fast: retrieval can be provisional at best  */
+    bool waived[RW_DIMENSION_COUNT]; /* may stay undefined */
     rw_estimate decode;
 } rw_scores;
 
@@ -83,9 +101,11 @@ enum { RW_REASON_MAX = 320 };
 typedef struct rw_finding {
     rw_verdict verdict;
     bool required, provisional;
+    bool waived;  /* undefined, and allowed to be */
     double value; /* NaN: none */
     rw_interval ci;
     uint64_t n;
+    uint64_t need; /* so many more are needed */
     double margin; /* distance to the threshold: negative fails, 1 is as good as can be */
     char reason[RW_REASON_MAX];
 } rw_finding;
@@ -123,6 +143,10 @@ typedef struct rw_judgement {
     rw_task_finding tasks[RW_GATE_TASKS_MAX];
     size_t task_count;
 } rw_judgement;
+
+/* thresholds.c: "D3,pack" into flags; NULL: none. D0 can't be waived: without a proof of effect
+   there is nothing to judge. measure.waiver (RW_ERR_USAGE). */
+rw_status rw_waivers_parse(const char *text, bool out[RW_DIMENSION_COUNT], rw_error *err);
 
 void rw_gate_decide(const rw_scores *scores, const rw_thresholds *thresholds, rw_judgement *out);
 

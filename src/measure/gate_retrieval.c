@@ -187,7 +187,8 @@ void rw_gate_decide_retrieval(const rw_scores *scores, const rw_thresholds *thre
         out->n = weakest->trials;
         out->provisional = weakest->provisional;
         out->margin = (fmin(weakest->ci.low, weakest->worst) - thresholds->retrieval) /
-                      (1 - thresholds->retrieval);
+                      fmax(1 - thresholds->retrieval, 1e-3);
     }
+    out->provisional = out->provisional || (scores->fast && out->verdict != RW_VERDICT_UNDEFINED);
     explain(scores, thresholds, j, weakest, out);
 }

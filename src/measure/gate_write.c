@@ -22,12 +22,14 @@ static void write_finding(rw_json_writer *w, rw_dimension dimension, const rw_fi
     rw_json_member_string(w, "name", rw_dimension_name(dimension));
     rw_json_member_string(w, "status", rw_verdict_name(finding->verdict));
     rw_json_member_bool(w, "required", finding->required);
+    rw_json_member_bool(w, "waived", finding->waived);
     rw_json_member_bool(w, "provisional", finding->provisional);
     rw_json_member_double(w, "value", finding->n ? finding->value : NAN);
     rw_interval_write(w, "ci95", finding->ci);
     rw_json_member_string(w, "unit", words->unit);
     rw_json_member_u64(w, "n", finding->n);
     rw_json_member_string(w, "n_of", words->of);
+    rw_json_member_u64(w, "need", finding->need);
     rw_json_member_string(w, "reason", finding->reason[0] ? finding->reason : NULL);
     rw_json_end_object(w);
 }
@@ -82,25 +84,19 @@ static void write_tasks(rw_json_writer *w, const rw_judgement *judgement) {
     rw_json_end_array(w);
 }
 
-static void write_thresholds(rw_json_writer *w, const rw_thresholds *t) {
-    rw_json_key(w, "thresholds");
-    rw_json_begin_object(w);
-    rw_json_member_double(w, "short_cost", t->short_cost);
-    rw_json_member_double(w, "gain", t->gain);
-    rw_json_member_double(w, "bucket_excess", t->bucket_excess);
-    rw_json_member_double(w, "retrieval", t->retrieval);
-    rw_json_member_double(w, "native_accuracy", t->ability);
-    rw_json_member_double(w, "depth_gap", t->depth_gap);
-    rw_json_member_u64(w, "trials", t->trials);
-    rw_json_member_u64(w, "trials_per_depth", t->depth_trials);
-    rw_json_member_u64(w, "firm_trials_per_depth", t->firm_trials);
-    rw_json_member_double(w, "pack", t->pack);
-    rw_json_member_double(w, "pack_low", t->pack_low);
-    rw_json_member_u64(w, "pack_items", t->pack_items);
-    rw_json_member_u64(w, "firm_pack_items", t->firm_items);
-    rw_json_member_double(w, "decode", t->decode);
-    rw_json_member_u64(w, "documents", t->documents);
-    rw_json_end_object(w);
+static void write_waivers(rw_json_writer *w, const rw_gate *gate) {
+    rw_json_key(w, "waivers");
+    rw_json_begin_array(w);
+    for (rw_dimension d = 0; d < RW_DIMENSION_COUNT; d++) {
+        if (!gate->scores.waived[d])
+            continue;
+        rw_json_begin_object(w);
+        rw_json_member_string(w, "dimension", dimension_table[d].id);
+        rw_json_member_string(w, "allows", "undefined");
+        rw_json_member_bool(w, "used", gate->judgement.dims[d].waived);
+        rw_json_end_object(w);
+    }
+    rw_json_end_array(w);
 }
 
 static const char *result_name(rw_verdict verdict) {
@@ -113,6 +109,7 @@ void rw_gate_write(rw_json_writer *w, const rw_gate *gate) {
     rw_json_member_u64(w, "version", 1);
     rw_json_member_string(w, "result", result_name(judgement->verdict));
     rw_json_member_string(w, "weakest", dimension_table[judgement->weakest].id);
+    rw_json_member_string(w, "suite", gate->scores.fast ? "fast" : NULL);
     rw_json_member_bool(w, "provisional", judgement->provisional);
     rw_json_member_bool(w, "uses_context", judgement->uses_context);
     rw_json_key(w, "dims");
@@ -123,13 +120,8 @@ void rw_gate_write(rw_json_writer *w, const rw_gate *gate) {
     write_gains(w, &gate->scores);
     write_lengths(w, judgement);
     write_tasks(w, judgement);
-    write_thresholds(w, &gate->thresholds);
-    rw_json_key(w, "waivers");
-    rw_json_begin_array(w);
-    rw_json_end_array(w);
-    rw_json_key(w, "foreign");
-    rw_json_begin_object(w);
-    rw_json_member_null(w, "kolm_k_v1");
-    rw_json_end_object(w);
+    rw_thresholds_write(w, &gate->thresholds);
+    write_waivers(w, gate);
+    rw_foreign_write(w, &gate->foreign);
     rw_json_end_object(w);
 }

@@ -2,6 +2,7 @@
  * judge.c - from two measurements to scores.
  */
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "measure/judge.h"
@@ -242,6 +243,68 @@ static void score_decode(const judge *j, rw_estimate *out) {
         *out = (rw_estimate){.value = decode->difference, .n = decode->steps};
 }
 
+/* ---- D4, and what is told from the pack -------------------------------------------------------
+ */
+
+static rw_tally tally_of(const rw_pack_run *pack, size_t beyond, size_t up_to) {
+    const rw_pack_bin bin = rw_pack_total(pack, beyond, up_to);
+    return (rw_tally){bin.items, bin.right};
+}
+
+static void score_pack(const judge *j) {
+    const rw_pack_run *pack = j->after->pack;
+    rw_scores *scores = &j->gate->scores;
+    scores->pack_given = pack != NULL;
+    if (!pack)
+        return;
+    const rw_pack_bin *top = &pack->bins[pack->bin_count - 1];
+    scores->pack_from = top->from;
+    scores->pack_reaches = pack->native && top->from >= pack->native;
+    scores->pack_top = tally_of(pack, top->from, top->to);
+    scores->pack_long = tally_of(pack, pack->native, pack->context);
+    scores->pack_short = tally_of(pack, 0, pack->native);
+    scores->pack_unread = rw_pack_total(pack, 0, pack->context).unread;
+}
+
+static int compare_seconds(const void *a, const void *b) {
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* Median over the items that were answered; not told where times are left out of the result. */
+static rw_status median_seconds(const judge *j, double *out, rw_error *err) {
+    const rw_pack_run *pack = j->after->pack;
+    size_t count = 0;
+    *out = NAN;
+    double *seconds = rw_arena_alloc(&j->gate->arena, (pack->count + 1) * sizeof *seconds);
+    if (!seconds)
+        return rw_fail_memory(err, "gate", pack->count * sizeof *seconds);
+    for (size_t i = 0; i < pack->count; i++)
+        if (pack->results[i].outcome >= RW_PACK_WRONG)
+            seconds[count++] = pack->results[i].seconds;
+    if (count == 0 || j->after->no_timing)
+        return RW_OK;
+    qsort(seconds, count, sizeof *seconds, compare_seconds);
+    *out = seconds[count / 2];
+    return RW_OK;
+}
+
+static rw_status score_foreign(const judge *j, const rw_gate_options *options, rw_error *err) {
+    const rw_pack_run *pack = j->after->pack;
+    rw_foreign *foreign = &j->gate->foreign;
+    *foreign = (rw_foreign){NAN, NAN, NAN, NAN, NAN};
+    if (options->model_bytes)
+        foreign->bytes = (double)options->model_bytes;
+    if (options->usd_per_call > 0)
+        foreign->usd_per_call = options->usd_per_call;
+    if (!pack)
+        return RW_OK;
+    const rw_pack_bin all = rw_pack_total(pack, 0, pack->context);
+    foreign->accuracy = (double)all.right / (double)all.items;
+    foreign->coverage = (double)(all.items + all.closed_book) / (double)pack->count;
+    return median_seconds(j, &foreign->seconds, err);
+}
+
 static rw_status make_scores(const judge *j, rw_error *err) {
     rw_scores *scores = &j->gate->scores;
     scores->native = j->after->scope.native;
@@ -254,6 +317,7 @@ static rw_status make_scores(const judge *j, rw_error *err) {
     RW_TRY(score_cells(j, j->before, &scores->before, &scores->before_count, err));
     RW_TRY(score_cells(j, j->after, &scores->after, &scores->after_count, err));
     score_decode(j, &scores->decode);
+    score_pack(j);
     return RW_OK;
 }
 
@@ -276,8 +340,20 @@ static rw_status check_alike(const rw_measurement *before, const rw_measurement 
                    same_data ? "protocol, seed, stride, chunks or native window" : "their data");
 }
 
+static rw_status judge_all(const judge *j, const rw_gate_options *options, rw_error *err) {
+    rw_gate *gate = j->gate;
+    RW_TRY(rw_thresholds_parse(options->thresholds, &gate->thresholds, err));
+    RW_TRY(rw_waivers_parse(options->allow_undefined, gate->scores.waived, err));
+    gate->scores.fast = options->suite != NULL;
+    RW_TRY(make_scores(j, err));
+    RW_TRY(score_foreign(j, options, err));
+    rw_gate_decide(&gate->scores, &gate->thresholds, &gate->judgement);
+    return RW_OK;
+}
+
 rw_status rw_gate_judge(rw_context *ctx, const rw_measurement *before, const rw_measurement *after,
-                        rw_gate **out, rw_error *err) {
+                        const rw_gate_options *options, rw_gate **out, rw_error *err) {
+    const rw_gate_options none = {0};
     *out = NULL;
     RW_TRY(check_alike(before, after, err));
     rw_gate *gate = rw_calloc(ctx, 1, sizeof *gate);
@@ -285,14 +361,12 @@ rw_status rw_gate_judge(rw_context *ctx, const rw_measurement *before, const rw_
         return rw_fail_memory(err, "gate", sizeof *gate);
     gate->ctx = ctx;
     gate->arena.ctx = ctx;
-    gate->thresholds = rw_default_thresholds;
     const judge j = {gate, before, after};
-    rw_status status = make_scores(&j, err);
+    rw_status status = judge_all(&j, options ? options : &none, err);
     if (status != RW_OK) {
         rw_gate_free(gate);
         return status;
     }
-    rw_gate_decide(&gate->scores, &gate->thresholds, &gate->judgement);
     *out = gate;
     return RW_OK;
 }

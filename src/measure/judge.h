@@ -4,6 +4,7 @@
 #ifndef RW_MEASURE_JUDGE_H
 #define RW_MEASURE_JUDGE_H
 
+#include "measure/foreign.h"
 #include "measure/gate.h"
 #include "measure/measure.h"
 
@@ -13,6 +14,7 @@ struct rw_gate {
     rw_scores scores;
     rw_thresholds thresholds;
     rw_judgement judgement;
+    rw_foreign foreign;
 };
 
 #endif

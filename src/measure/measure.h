@@ -35,6 +35,14 @@ rw_status rw_corpus_read(rw_context *ctx, const char *path, const rw_tokenizer *
                          uint64_t limit, rw_corpus *out, rw_error *err);
 void rw_corpus_free(rw_corpus *corpus);
 
+/* An evaluation pack (pack.h). Errors name the line: pack.syntax, pack.utf8, pack.type,
+   pack.missing, pack.unknown, pack.duplicate_id, pack.empty, pack.answer, pack.choice, pack.regex,
+   pack.range, pack.file, pack.sha256. */
+typedef struct rw_pack rw_pack;
+rw_status rw_pack_read(rw_context *ctx, const char *path, const rw_tokenizer *tokenizer,
+                       rw_pack **out, rw_error *err);
+void rw_pack_free(rw_pack *pack); /* NULL is fine */
+
 /* ---- measuring ------------------------------------------------------------------------------- */
 
 /* Everything one measurement found; memory in its arena. */
@@ -51,6 +59,7 @@ typedef struct rw_subject {
     /* Measure exactly what this one measured, after its budget's cuts, instead of cutting anew: so
        that the gate compares like with like. NULL: by the options. */
     const rw_measurement *like;
+    const rw_pack *pack; /* asked too; NULL: none */
 } rw_subject;
 
 /* Measures `subject` by `options` (path, scaling and data are already resolved into the other
@@ -63,20 +72,35 @@ rw_status rw_measurement_run(rw_context *ctx, const rw_subject *subject, const r
                              rw_error *err);
 void rw_measurement_free(rw_measurement *measurement);
 
+/* What `suite` ("fast"; NULL: none) means for options that were not given, filled in. Code:
+   measure.suite (RW_ERR_USAGE). */
+rw_status rw_suite_apply(const char *suite, rw_measure_options *options, rw_error *err);
+
 /* To add what the caller has to say before the measurement is written. */
 rw_diagnostics *rw_measurement_diagnostics(rw_measurement *measurement);
 
 /* Members "protocol" .. "diagnostics" of the contract, into an open object. */
 void rw_measurement_write(rw_json_writer *w, const rw_measurement *measurement);
 
-/* ---- the gate: a pure function on scores ------------------------------------------------------
- */
+/* ---- the gate: a pure function on scores ----------------------------------------------------- */
 
 typedef struct rw_gate rw_gate;
 
-/* Judges `after` against `before` (same corpus, same options). `pass` tells the verdict. */
+typedef struct rw_gate_options {
+    const char *thresholds;      /* "short_cost=0.05,pack=0.9"; NULL: the defaults          */
+    const char *allow_undefined; /* "D3,pack": may stay undefined; NULL: none               */
+    const char *suite;           /* "fast": retrieval is provisional; NULL: none            */
+    uint64_t model_bytes;        /* of the checkpoint's weights; 0: not known               */
+    double usd_per_call;         /* for the foreign K-score; 0: not known                   */
+} rw_gate_options;
+
+/* Before anything is measured: do the options mean something? Codes, all RW_ERR_USAGE:
+   measure.threshold, measure.waiver. */
+rw_status rw_gate_options_check(const rw_gate_options *options, rw_error *err);
+
+/* Judges `after` against `before` (same corpus, same options). `options` may be NULL. */
 rw_status rw_gate_judge(rw_context *ctx, const rw_measurement *before, const rw_measurement *after,
-                        rw_gate **out, rw_error *err);
+                        const rw_gate_options *options, rw_gate **out, rw_error *err);
 bool rw_gate_passed(const rw_gate *gate);
 void rw_gate_write(rw_json_writer *w, const rw_gate *gate); /* the "gate" object */
 void rw_gate_free(rw_gate *gate);

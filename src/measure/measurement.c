@@ -106,6 +106,52 @@ static rw_status keep_budget(rw_measurement *m, rw_scorer *scorer, const rw_corp
     return RW_OK;
 }
 
+/* ---- the pack -------------------------------------------------------------------------------- */
+
+static rw_pack_setting pack_setting(const rw_measurement *m, const rw_tokenizer *tokenizer,
+                                    const rw_corpus *corpus) {
+    return (rw_pack_setting){.native = m->scope.native,
+                             .context = m->scope.context,
+                             .seed = m->scope.seed,
+                             .corpus = corpus,
+                             .tokenizer = tokenizer};
+}
+
+/* Listed before anything is read: when the time is up, its items are unread, not forgotten. */
+static rw_status begin_pack(rw_measurement *m, const rw_tokenizer *tokenizer,
+                            const rw_corpus *corpus, rw_error *err) {
+    const rw_pack *pack = m->scope.pack;
+    if (!pack)
+        return RW_OK;
+    const rw_pack_setting setting = pack_setting(m, tokenizer, corpus);
+    m->pack = rw_arena_alloc(&m->arena, sizeof *m->pack);
+    if (!m->pack)
+        return rw_fail_memory(err, "pack", sizeof *m->pack);
+    for (size_t i = 0; i < pack->diagnostics.count; i++) {
+        const rw_diagnostic *item = &pack->diagnostics.items[i];
+        rw_diagnose(&m->diagnostics, item->code, item->severity, item->changes_numbers, item->path,
+                    "%s", item->message);
+    }
+    return rw_pack_begin(&m->arena, pack, &setting, m->pack, err);
+}
+
+/* What the pack says less about than it seems to. */
+static void finish_pack(rw_measurement *m) {
+    if (!m->pack)
+        return;
+    rw_pack_count(m->pack);
+    const rw_pack_bin *top = &m->pack->bins[m->pack->bin_count - 1];
+    if (m->pack->too_long)
+        rw_diagnose(&m->diagnostics, "pack.too_long", RW_WARNING, false, m->pack->file,
+                    "%llu items are longer than the window of %zu tokens: they are left "
+                    "undefined, not cut",
+                    (unsigned long long)m->pack->too_long, m->pack->context);
+    if (top->items == 0)
+        rw_diagnose(&m->diagnostics, "pack.top_empty", RW_WARNING, false, m->pack->file,
+                    "no item that counts has more than %zu tokens and at most %zu: give 50 to 200",
+                    top->from, top->to);
+}
+
 /* ---- running --------------------------------------------------------------------------------- */
 
 static rw_status run_parts(rw_measurement *m, rw_meter *meter, const rw_tokenizer *tokenizer,
@@ -116,7 +162,12 @@ static rw_status run_parts(rw_measurement *m, rw_meter *meter, const rw_tokenize
         RW_TRY(rw_decode_run(m, &meter->scorer, corpus, err));
     }
     meter->task = "retrieval";
-    return rw_retrieval_run(m, &meter->scorer, corpus, tokenizer, err);
+    RW_TRY(rw_retrieval_run(m, &meter->scorer, corpus, tokenizer, err));
+    if (!m->scope.pack)
+        return RW_OK;
+    const rw_pack_setting setting = pack_setting(m, tokenizer, corpus);
+    meter->task = "pack";
+    return rw_pack_answer(&m->arena, m->scope.pack, &setting, &meter->scorer, m->pack, err);
 }
 
 static void diagnose_rows(rw_measurement *m) {
@@ -155,7 +206,9 @@ static rw_status run_all(rw_measurement *m, rw_scorer *scorer, const rw_tokenize
     double left = m->budget_seconds > 0 ? fmax(m->budget_seconds - (rw_now() - begun), 1e-3) : 0;
     rw_meter meter;
     rw_meter_init(&meter, m->ctx, scorer, &expected, left);
+    RW_TRY(begin_pack(m, tokenizer, corpus, err));
     rw_status status = run_parts(m, &meter, tokenizer, corpus, err);
+    finish_pack(m);
     m->out_of_time = status == RW_ERR_TIME;
     m->tokens_read = meter.done.tokens;
     if (status != RW_OK && !m->out_of_time)
@@ -184,8 +237,10 @@ rw_status rw_measurement_make(rw_context *ctx, const rw_scope *scope, rw_scorer 
     m->decode.reason = "perplexity was not asked for";
     m->budget_seconds = options->budget_seconds;
     m->no_timing = options->no_timing;
+    m->suite = options->suite ? rw_arena_format(&m->arena, "%s", options->suite) : NULL;
     rw_status status = run_all(m, scorer, tokenizer, corpus, like, err);
     m->store.corpus = NULL; /* the caller's */
+    m->scope.pack = NULL;
     if (status != RW_OK) {
         rw_measurement_free(m);
         return status;
@@ -204,6 +259,7 @@ rw_status rw_measurement_run(rw_context *ctx, const rw_subject *subject, const r
     if (subject->like) {
         scope = subject->like->scope;
         scope.baseline = !subject->no_baseline;
+        scope.pack = subject->pack;
     }
     rw_model_scorer_init(&scorer, subject);
     rw_status status = rw_measurement_make(ctx, &scope, &scorer.scorer, subject->tokenizer, corpus,

@@ -34,8 +34,7 @@ static rw_window half_window(size_t tokens, const rw_protocol_setting *setting, 
     return (rw_window){index * n, n - 1, n / 2, n - 1 - n / 2};
 }
 
-/* ---- sliding: windows every S tokens; the first scores all, later ones what is new ------------
- */
+/* ---- sliding: windows every S tokens; the first scores all, later ones what is new ----------- */
 
 static size_t sliding_windows(size_t tokens, const rw_protocol_setting *setting) {
     if (tokens <= setting->length)

@@ -4,6 +4,7 @@
 #ifndef RW_MEASURE_RESULT_H
 #define RW_MEASURE_RESULT_H
 
+#include "measure/pack.h"
 #include "measure/scope.h"
 #include "measure/statistics.h"
 #include "measure/store.h"
@@ -72,12 +73,14 @@ struct rw_measurement {
     rw_cell *cells; /* [cell_count], by task, length, depth */
     size_t cell_count;
     rw_decode_check decode;
+    rw_pack_run *pack; /* NULL: none was given */
     rw_diagnostics diagnostics;
     /* budget and time */
     double budget_seconds, predicted_seconds, seconds;
     uint64_t tokens_read;
     bool out_of_time;
     bool no_timing;
+    const char *suite; /* NULL: none */
     const char **cuts; /* [cut_count] what the budget took away, in words */
     size_t cut_count;
 };

@@ -154,7 +154,8 @@ static size_t clip(uint64_t value, uint64_t fallback, uint64_t most) {
 
 rw_status rw_scope_make(const rw_subject *subject, const rw_corpus *corpus,
                         const rw_measure_options *options, rw_scope *out, rw_error *err) {
-    *out = (rw_scope){.seed = options->seed, .baseline = !subject->no_baseline};
+    *out =
+        (rw_scope){.seed = options->seed, .baseline = !subject->no_baseline, .pack = subject->pack};
     out->native = clip(subject->native, 0, length_max);
     out->context = clip(subject->context, 0, length_max);
     out->stride = clip(options->stride, STRIDE_DEFAULT, length_max);

@@ -34,6 +34,7 @@ typedef struct rw_scope {
     uint64_t trials;
     size_t retrieval_lengths; /* the first so many of `lengths` */
     size_t decode_at;         /* tokens read before decoding is checked; 0: no check */
+    const rw_pack *pack;      /* NULL: none; the caller's, gone once it was measured */
 } rw_scope;
 
 /* Codes, all RW_ERR_USAGE: measure.protocol, measure.task, measure.length, measure.depth. */

@@ -159,6 +159,7 @@ void rw_measurement_write(rw_json_writer *w, const rw_measurement *measurement) 
     rw_json_member_string(w, "averages", m->scope.protocol->means);
     rw_json_member_u64(w, "stride", m->scope.stride);
     rw_json_member_u64(w, "seed", m->scope.seed);
+    rw_json_member_string(w, "suite", m->suite);
     rw_json_member_u64(w, "native", m->scope.native);
     rw_json_member_u64(w, "context", m->scope.context);
     write_data(w, m);
@@ -168,7 +169,11 @@ void rw_measurement_write(rw_json_writer *w, const rw_measurement *measurement) 
     write_decode(w, &m->decode);
     write_budget(w, m);
     write_timing(w, m);
-    rw_json_member_null(w, "pack");
+    rw_json_key(w, "pack");
+    if (m->pack)
+        rw_pack_write(w, m->pack);
+    else
+        rw_json_null(w);
     rw_json_member_null(w, "gate");
     rw_json_key(w, "diagnostics");
     rw_diagnostics_write(w, &m->diagnostics);

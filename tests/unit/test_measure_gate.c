@@ -4,6 +4,7 @@
  */
 #include <math.h>
 
+#include "measure/foreign.h"
 #include "measure/gate.h"
 #include "support.h"
 
@@ -143,13 +144,36 @@ SPOIL(decode_differs, m->scores.decode.value = 2e-3)
 SPOIL(decode_nan, m->scores.decode.value = NAN)
 SPOIL(decode_unmeasured, m->scores.decode.n = 0)
 SPOIL(decode_dynamic, (m->scores.decode.value = 1, m->scores.depends_on_length = true))
-SPOIL(pack_too_few,
-      (m->scores.pack_given = true, m->scores.pack_items = 19, m->scores.pack_correct = 19))
-SPOIL(pack_empty, m->scores.pack_given = true)
-SPOIL(pack_good,
-      (m->scores.pack_given = true, m->scores.pack_items = 50, m->scores.pack_correct = 46))
-SPOIL(pack_bad,
-      (m->scores.pack_given = true, m->scores.pack_items = 50, m->scores.pack_correct = 45))
+
+/* A pack of `long_items` beyond the native window, `top` of them in the top bin. */
+static void give_pack(made_scores *m, rw_tally top, rw_tally all_long, rw_tally all_short) {
+    m->scores.pack_given = m->scores.pack_reaches = true;
+    m->scores.pack_from = TARGET / 2;
+    m->scores.pack_top = top;
+    m->scores.pack_long = all_long;
+    m->scores.pack_short = all_short;
+}
+
+#define TALLY(items, right) ((rw_tally){items, right})
+#define PACK(name, top, all_long, all_short)                                                       \
+    static void name(made_scores *m) {                                                             \
+        give_pack(m, top, all_long, all_short);                                                    \
+    }
+
+PACK(pack_empty, TALLY(0, 0), TALLY(0, 0), TALLY(0, 0))
+PACK(pack_too_few, TALLY(19, 19), TALLY(19, 19), TALLY(0, 0))
+PACK(pack_only_short, TALLY(0, 0), TALLY(0, 0), TALLY(200, 200))
+PACK(pack_top_thin, TALLY(19, 19), TALLY(200, 200), TALLY(0, 0))
+PACK(pack_good, TALLY(50, 46), TALLY(50, 46), TALLY(0, 0))
+PACK(pack_bad, TALLY(50, 45), TALLY(50, 45), TALLY(0, 0))
+PACK(pack_twenty, TALLY(20, 20), TALLY(20, 20), TALLY(0, 0))
+PACK(pack_top_hidden, TALLY(50, 20), TALLY(400, 370), TALLY(0, 0))
+PACK(pack_between_hidden, TALLY(50, 50), TALLY(100, 70), TALLY(0, 0))
+PACK(pack_dropped, TALLY(200, 180), TALLY(200, 180), TALLY(200, 192))
+PACK(pack_level, TALLY(200, 182), TALLY(200, 182), TALLY(200, 192))
+PACK(pack_few_short, TALLY(200, 180), TALLY(200, 180), TALLY(19, 19))
+SPOIL(pack_unread, (pack_good(m), m->scores.pack_unread = 1))
+SPOIL(pack_native, (pack_good(m), m->scores.pack_reaches = false))
 
 /* The middle depths are not measured, the trials spent on the ends. */
 static void middle_left_out(made_scores *m) {
@@ -213,6 +237,16 @@ static void test_table(void **state) {
         {ROW(pack_empty), RW_D4_PACK, OPEN, OPEN},
         {ROW(pack_good), RW_D4_PACK, PASS, PASS},
         {ROW(pack_bad), RW_D4_PACK, FAIL, FAIL},
+        {ROW(pack_only_short), RW_D4_PACK, OPEN, OPEN},
+        {ROW(pack_top_thin), RW_D4_PACK, OPEN, OPEN},
+        {ROW(pack_twenty), RW_D4_PACK, PASS, PASS},
+        {ROW(pack_top_hidden), RW_D4_PACK, FAIL, FAIL},
+        {ROW(pack_between_hidden), RW_D4_PACK, FAIL, FAIL},
+        {ROW(pack_dropped), RW_D4_PACK, FAIL, FAIL},
+        {ROW(pack_level), RW_D4_PACK, PASS, PASS},
+        {ROW(pack_few_short), RW_D4_PACK, PASS, PASS},
+        {ROW(pack_unread), RW_D4_PACK, OPEN, OPEN},
+        {ROW(pack_native), RW_D4_PACK, OPEN, OPEN},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         made_scores m;
@@ -230,8 +264,7 @@ static void test_unknown_native_window(void **state) {
     assert_int_equal(judged(&m).verdict, RW_VERDICT_UNDEFINED);
 }
 
-/* ---- more than one ----------------------------------------------------------------------------
- */
+/* ---- more than one --------------------------------------------------------------------------- */
 
 static void test_nothing_measured(void **state) {
     (void)state;
@@ -290,9 +323,122 @@ static void test_few_trials_are_provisional(void **state) {
     assert_int_equal(j.verdict, RW_VERDICT_PASS);
     assert_true(j.provisional);
     make_good(&m);
-    m.scores.pack_given = true;
-    m.scores.pack_items = m.scores.pack_correct = 20;
-    assert_true(judged(&m).provisional);
+    m.scores.fast = true;
+    assert_true(judged(&m).dims[RW_D3_RETRIEVAL].provisional);
+    make_good(&m);
+    give_pack(&m, TALLY(49, 49), TALLY(49, 49), TALLY(0, 0));
+    assert_true(judged(&m).dims[RW_D4_PACK].provisional);
+    give_pack(&m, TALLY(50, 50), TALLY(50, 50), TALLY(0, 0));
+    assert_false(judged(&m).provisional);
+}
+
+/* The number still needed, and how many to give. */
+static void test_pack_asks_for_more(void **state) {
+    (void)state;
+    made_scores m;
+    make_good(&m);
+    give_pack(&m, TALLY(6, 6), TALLY(6, 6), TALLY(0, 0));
+    rw_judgement j = judged(&m);
+    assert_int_equal(j.dims[RW_D4_PACK].need, 14);
+    assert_non_null(strstr(j.dims[RW_D4_PACK].reason, "14 more"));
+    assert_non_null(strstr(j.dims[RW_D4_PACK].reason, "50 to 200"));
+}
+
+/* ---- waivers and thresholds ------------------------------------------------------------------ */
+
+/* A waiver passes what is undefined, never what failed, and the headline still names it. */
+static void test_waivers(void **state) {
+    (void)state;
+    rw_error err = {0};
+    made_scores m;
+    make_good(&m);
+    pack_too_few(&m);
+    cannot_at_all(&m);
+    assert_ok(rw_waivers_parse("pack", m.scores.waived, &err));
+    assert_int_equal(judged(&m).verdict, RW_VERDICT_UNDEFINED);
+    assert_ok(rw_waivers_parse("D3,pack", m.scores.waived, &err));
+    rw_judgement j = judged(&m);
+    assert_int_equal(j.verdict, RW_VERDICT_PASS);
+    assert_int_equal(j.weakest, RW_D3_RETRIEVAL);
+    assert_true(j.dims[RW_D3_RETRIEVAL].waived && j.dims[RW_D4_PACK].waived);
+    pack_bad(&m);
+    j = judged(&m);
+    assert_int_equal(j.verdict, RW_VERDICT_FAIL);
+    assert_false(j.dims[RW_D4_PACK].waived);
+    /* everything else may be waived, but not that the patch does anything */
+    assert_int_equal(rw_waivers_parse("D0", m.scores.waived, &err), RW_ERR_USAGE);
+    assert_string_equal(err.code, "measure.waiver");
+    assert_int_equal(rw_waivers_parse("D3,,D4", m.scores.waived, &err), RW_ERR_USAGE);
+    made_scores empty = {.scores = {.native = NATIVE, .context = TARGET}};
+    assert_ok(rw_waivers_parse("D1,D2,D3,D4,D5", empty.scores.waived, &err));
+    assert_int_equal(judged(&empty).verdict, RW_VERDICT_UNDEFINED);
+}
+
+static void test_thresholds(void **state) {
+    (void)state;
+    static const char *const bad[] = {
+        "short_cost",      "short_cost=",     "cost=1",       "short_cost=0.05,",
+        "short_cost=x",    "pack=1.1",        "pack=-0.1",    "pack_items=0",
+        "pack_items=20.5", "documents=1",     "trials=1e300", "pack=0.9,pack=0.8",
+        "pack=nan",        "short_cost=0.1 ", "=1",           "retrieval=inf",
+    };
+    rw_error err = {0};
+    rw_thresholds t;
+    made_scores m;
+    rw_judgement j;
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        if (rw_thresholds_parse(bad[i], &t, &err) != RW_ERR_USAGE)
+            fail_msg("\"%s\" is taken", bad[i]);
+    make_good(&m);
+    m.scores.short_cost = estimate(0.04, 0.03, 0.049, 12);
+    assert_int_equal(judged(&m).verdict, RW_VERDICT_FAIL);
+    assert_ok(rw_thresholds_parse("short_cost=0.05,documents=12", &t, &err));
+    rw_gate_decide(&m.scores, &t, &j);
+    assert_int_equal(j.verdict, RW_VERDICT_PASS);
+    assert_ok(rw_thresholds_parse("short_cost=0.05,documents=13", &t, &err));
+    rw_gate_decide(&m.scores, &t, &j);
+    assert_int_equal(j.verdict, RW_VERDICT_UNDEFINED);
+    /* a limit at the end of its range leaves no margin, and no division by zero */
+    assert_ok(rw_thresholds_parse("retrieval=1,pack_low=1,short_cost=0", &t, &err));
+    rw_gate_decide(&m.scores, &t, &j);
+    assert_int_equal(j.verdict, RW_VERDICT_FAIL);
+    for (size_t d = 0; d < RW_DIMENSION_COUNT; d++)
+        assert_true(isfinite(j.dims[d].margin));
+}
+
+/* What is written: the limits that held, the usual ones, and which differ. */
+static void test_thresholds_are_recorded(void **state) {
+    (void)state;
+    rw_error err = {0};
+    rw_thresholds t;
+    rw_context *ctx = test_context();
+    rw_buf text = {.ctx = ctx};
+    rw_json_writer w = {.out = &text};
+    assert_ok(rw_thresholds_parse("pack=0.9", &t, &err));
+    rw_json_begin_object(&w);
+    rw_thresholds_write(&w, &t);
+    rw_json_end_object(&w);
+    assert_non_null(strstr(text.data, "\"thresholds\":{\"short_cost\":0.03,"));
+    assert_non_null(strstr(text.data, "\"pack\":0.9,"));
+    assert_non_null(strstr(text.data, "\"pack\":0.85,"));
+    assert_non_null(strstr(text.data, "\"changed_thresholds\":[\"pack\"]"));
+    rw_buf_free(&text);
+    rw_context_free(ctx);
+}
+
+/* ---- the foreign score ----------------------------------------------------------------------- */
+
+/* The page's own figures: 135M and 7B parameters in bf16, everything else perfect. */
+static void test_foreign(void **state) {
+    (void)state;
+    const rw_foreign small = {1, 1, 135e6 * 2, 0.05, 0}, large = {1, 1, 7e9 * 2, 1, 0};
+    assert_true(fabs(rw_kolm_k_v1(&small) - 0.860) < 1e-3);
+    assert_true(fabs(rw_kolm_k_v1(&large) - 0.745) < 1e-3);
+    for (size_t i = 0; i < 5; i++) {
+        rw_foreign missing = small;
+        ((double *)&missing)[i] = NAN;
+        assert_true(isnan(rw_kolm_k_v1(&missing)));
+    }
 }
 
 static void test_effective_length(void **state) {
@@ -341,6 +487,11 @@ int main(void) {
         cmocka_unit_test(test_lost_gain_needs_no_target),
         cmocka_unit_test(test_weakest_is_the_worst_failure),
         cmocka_unit_test(test_few_trials_are_provisional),
+        cmocka_unit_test(test_pack_asks_for_more),
+        cmocka_unit_test(test_waivers),
+        cmocka_unit_test(test_thresholds),
+        cmocka_unit_test(test_thresholds_are_recorded),
+        cmocka_unit_test(test_foreign),
         cmocka_unit_test(test_effective_length),
         cmocka_unit_test(test_second_task),
     };

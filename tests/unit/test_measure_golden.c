@@ -65,8 +65,7 @@ static const rw_json *at(const rw_json *list, size_t index) {
     return node;
 }
 
-/* ---- Hugging Face -----------------------------------------------------------------------------
- */
+/* ---- Hugging Face ---------------------------------------------------------------------------- */
 
 static void check_rows(const rw_measurement *m, const rw_json *golden, const char *scaling) {
     for (size_t r = 0; r < m->row_count; r++) {
@@ -89,7 +88,7 @@ static void check_rows(const rw_measurement *m, const rw_json *golden, const cha
 static void check_verdict(const rw_measurement *before, const rw_measurement *after) {
     rw_error err = {0};
     rw_gate *gate = NULL;
-    assert_ok(rw_gate_judge(model.ctx, before, after, &gate, &err));
+    assert_ok(rw_gate_judge(model.ctx, before, after, NULL, &gate, &err));
     const rw_finding *dims = gate->judgement.dims;
     assert_false(rw_gate_passed(gate));
     assert_int_equal(gate->judgement.verdict, RW_VERDICT_FAIL);
@@ -126,8 +125,7 @@ static void test_hugging_face_and_verdict(void **state) {
         skip();
 }
 
-/* ---- llama.cpp --------------------------------------------------------------------------------
- */
+/* ---- llama.cpp ------------------------------------------------------------------------------- */
 
 /* golden/llama_cpp.json was made on the text of the second line (line 2, counted from 1). */
 static void write_second_line(const char *path) {
@@ -168,8 +166,7 @@ static void test_llama_cpp_half(void **state) {
     remove(data);
 }
 
-/* ---- passkey ----------------------------------------------------------------------------------
- */
+/* ---- passkey --------------------------------------------------------------------------------- */
 
 static uint64_t passkeys_found(const rw_rope_set *rope) {
     static const uint64_t length = 2048;

@@ -245,8 +245,7 @@ static void test_buckets_add_up(void **state) {
     assert_true(close_to(sum, row->total.sum));
 }
 
-/* ---- the gate's scores ------------------------------------------------------------------------
- */
+/* ---- the gate's scores ----------------------------------------------------------------------- */
 
 static rw_gate *judge_pair(const fake_model *before, const fake_model *after,
                            const rw_measure_options *options) {
@@ -259,7 +258,7 @@ static rw_gate *judge_pair(const fake_model *before, const fake_model *after,
     two = one;
     assert_ok(measure(&one, before, options, false, &err));
     assert_ok(measure(&two, after, options, false, &err));
-    assert_ok(rw_gate_judge(one.ctx, one.measurement, two.measurement, &gate, &err));
+    assert_ok(rw_gate_judge(one.ctx, one.measurement, two.measurement, NULL, &gate, &err));
     rw_measurement_free(one.measurement);
     rw_measurement_free(two.measurement);
     rw_corpus_free(&one.corpus);
@@ -339,11 +338,11 @@ static void test_not_alike(void **state) {
     rw_measure_options other = options;
     other.seed = 1;
     assert_ok(measure(m, &plain, &other, false, &err));
-    assert_int_equal(rw_gate_judge(m->ctx, first, m->measurement, &gate, &err), RW_ERR_USAGE);
+    assert_int_equal(rw_gate_judge(m->ctx, first, m->measurement, NULL, &gate, &err), RW_ERR_USAGE);
     assert_string_equal(err.code, "measure.not_alike");
     first->scope.seed = 1;
     first->digest.bytes[3] ^= 1;
-    assert_int_equal(rw_gate_judge(m->ctx, first, m->measurement, &gate, &err), RW_ERR_USAGE);
+    assert_int_equal(rw_gate_judge(m->ctx, first, m->measurement, NULL, &gate, &err), RW_ERR_USAGE);
     rw_measurement_free(first);
 }
 
