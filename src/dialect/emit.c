@@ -141,6 +141,17 @@ static bool llama_cpp_flags_suffice(const rw_rope_spec *spec) {
            (isnan(spec->attention_factor) || spec->attention_factor == 1);
 }
 
+/* Factors baked into the GGUF act under whatever the command line says, and both would stack. */
+static bool has_baked_factors(const rw_source *source) {
+    if (rw_checkpoint_format(source->checkpoint) == RW_FORMAT_GGUF)
+        return rw_checkpoint_tensor(source->checkpoint, "rope_freqs.weight") != NULL;
+    rw_rope_set *set = rw_arena_alloc(source->arena, sizeof *set);
+    if (!set || rw_dialect_read(RW_LLAMA_CPP, source, set, NULL, NULL) != RW_OK)
+        return false;
+    const rw_rope_group *group = rw_primary_group(set);
+    return group && rw_gguf_needs_factors(&group->spec);
+}
+
 static rw_status emit_hf(rw_runtime runtime, const rw_source *source, const rw_rope_set *set,
                          uint64_t context, rw_buf *out, rw_error *err) {
     rw_str text;
@@ -173,7 +184,7 @@ rw_status rw_dialect_emit(rw_runtime runtime, const rw_source *source, const rw_
     if (!group || (gguf && runtime != RW_LLAMA_CPP))
         return RW_OK;
     if (runtime == RW_LLAMA_CPP) {
-        if (!llama_cpp_flags_suffice(&group->spec))
+        if (!llama_cpp_flags_suffice(&group->spec) || has_baked_factors(source))
             return RW_OK; /* only the file can say it */
         emit_llama_cpp(&text, &group->spec, context);
     } else {

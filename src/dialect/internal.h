@@ -138,6 +138,10 @@ typedef struct rw_known_model {
 /* The entry that `spec` and the advertised window are signs of, or NULL. */
 const rw_known_model *rw_known_model_find(rw_str type, const rw_rope_spec *spec,
                                           uint64_t advertised);
+/* The entry with the same type, theta and heads that was trained for the largest window below
+   `advertised`, or NULL: a checkpoint that was made long without saying so looks like this. */
+const rw_known_model *rw_known_model_shorter(rw_str type, const rw_rope_spec *spec,
+                                             uint64_t advertised);
 
 double rw_yarn_temperature(double factor, double mscale); /* 0.1 m ln s + 1, 1 for s <= 1 */
 

@@ -46,15 +46,31 @@ static bool is_type(const rw_known_model *model, rw_str type) {
     return false;
 }
 
+/* Same type, theta and heads. */
+static bool is_kin(const rw_known_model *model, rw_str type, const rw_rope_spec *spec) {
+    return is_type(model, type) && fabs(model->theta - spec->theta) <= 1e-6 * model->theta &&
+           (!model->head_dim || model->head_dim == spec->head_dim);
+}
+
 const rw_known_model *rw_known_model_find(rw_str type, const rw_rope_spec *spec,
                                           uint64_t advertised) {
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
         const rw_known_model *model = &known[i];
-        if (model->advertised == advertised && is_type(model, type) &&
-            fabs(model->theta - spec->theta) <= 1e-6 * model->theta &&
-            (!model->head_dim || model->head_dim == spec->head_dim) &&
+        if (model->advertised == advertised && is_kin(model, type, spec) &&
             (model->factor == 0 || model->factor == spec->factor))
             return model;
     }
     return NULL;
+}
+
+const rw_known_model *rw_known_model_shorter(rw_str type, const rw_rope_spec *spec,
+                                             uint64_t advertised) {
+    const rw_known_model *found = NULL;
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+        const rw_known_model *model = &known[i];
+        if (model->factor <= 1 && model->native < advertised && is_kin(model, type, spec) &&
+            (!found || model->native > found->native))
+            found = model;
+    }
+    return found;
 }

@@ -76,6 +76,22 @@ static void say_known(rw_source *source, const rw_known_model *model) {
                     (unsigned long long)stated, model->name, (unsigned long long)model->native);
 }
 
+/* A window that is long and no word of how: a fine-tune with another one, or the upstream's scaling
+   got lost. Nothing is guessed, but it is said. */
+static void say_unexplained(rw_source *source, const rw_rope_group *group) {
+    const rw_windows *w = &source->windows;
+    const rw_known_model *model = NULL;
+    if (group && group->spec.method == RW_ROPE_NONE)
+        model = rw_known_model_shorter(type_of(source), &group->spec, w->advertised);
+    if (model)
+        rw_diagnose(&source->diagnostics, "dialect.window_unexplained", RW_WARNING, true, "",
+                    "%llu tokens are advertised with no scaling, and %s, of the same type and "
+                    "theta, was trained for %llu: if this was made long upstream, give the window "
+                    "it was trained for with --original-context",
+                    (unsigned long long)w->advertised, model->name,
+                    (unsigned long long)model->native);
+}
+
 static void choose_native(rw_source *source, const rw_rope_group *group) {
     rw_windows *w = &source->windows;
     const rw_known_model *model =
@@ -93,6 +109,8 @@ static void choose_native(rw_source *source, const rw_rope_group *group) {
     } else if (w->ramp_origin) {
         w->native = w->ramp_origin;
         source->native_source = "the original window that the block states";
+    } else {
+        say_unexplained(source, group);
     }
 }
 

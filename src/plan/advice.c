@@ -56,6 +56,15 @@ static void advise_amplitude(const rw_rope_spec *spec, rw_plan_result *plan) {
                     "older vLLM ignores attention_factor; the newest reads it");
 }
 
+/* llama.cpp divides by rope_freqs.weight first and scales the result: its flags stack on it. */
+static void advise_baked(const rw_rope_spec *before, rw_plan_result *plan) {
+    if (before->method == RW_ROPE_LLAMA3 || before->pair_factor_count)
+        rw_diagnose(&plan->diagnostics, "plan.baked_factors", RW_WARNING, true, "rope_freqs.weight",
+                    "a GGUF of this model as it is has its schedule baked in as rope_freqs.weight, "
+                    "and llama.cpp's --rope-scaling would act on top of that: give it the extended "
+                    "file, no flags");
+}
+
 static void advise_tokenizer(const rw_source *source, rw_plan_result *plan) {
     uint64_t window = source->windows.tokenizer;
     if (window && window < plan->context)
@@ -71,5 +80,8 @@ void rw_plan_advise(const rw_source *source, rw_plan_result *plan) {
         return;
     advise_method(source, &group->spec, plan);
     advise_amplitude(&group->spec, plan);
+    const rw_rope_group *before = rw_plan_primary(&plan->before);
+    if (before)
+        advise_baked(&before->spec, plan);
     advise_tokenizer(source, plan);
 }

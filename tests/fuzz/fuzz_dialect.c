@@ -173,13 +173,10 @@ static void there_and_back(opened *o, const rw_plan_options *options) {
     static rw_plan_result plan;
     rw_error err = {0};
     rw_status status = rw_plan_make(&o->source, options, &plan, &err);
-    if (status == RW_ERR_INTERNAL)
+    bool guard = status == RW_ERR_REFUSED || status == RW_ERR_USAGE;
+    if (status != RW_OK && status != RW_ERR_INPUT && !guard)
         die("plan", rw_checkpoint_config_text(o->checkpoint), &err);
-    if (status != RW_OK) {
-        fuzz_refused(&err);
-        return;
-    }
-    if (plan.nothing_to_do)
+    if (status != RW_OK || plan.nothing_to_do)
         return;
     rw_buf text = {.ctx = fuzz_context()};
     if (rw_dialect_write_config(&o->source, &plan.after, plan.context, plan.targets, &text, &err) !=

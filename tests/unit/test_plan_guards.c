@@ -332,6 +332,154 @@ static void known_model_beats_the_flag(void **state) {
     free(plan);
 }
 
+/* ---- contradictions and silent extensions -----------------------------------------------------
+ */
+
+#define LLAMA2_SHAPE                                                                               \
+    "{\"model_type\":\"llama\",\"architectures\":[\"LlamaForCausalLM\"],\"hidden_size\":4096,"     \
+    "\"num_attention_heads\":32,\"num_key_value_heads\":32,\"num_hidden_layers\":32,"              \
+    "\"intermediate_size\":11008,\"vocab_size\":32000,\"rms_norm_eps\":1e-5,"
+#define TEXT_PART                                                                                  \
+    "{\"model_type\":\"llama\",\"hidden_size\":256,\"num_attention_heads\":4,"                     \
+    "\"num_hidden_layers\":2,\"intermediate_size\":64,\"vocab_size\":64,\"rms_norm_eps\":1e-5,"    \
+    "\"max_position_embeddings\":512,\"rope_theta\":10000.0}"
+
+typedef struct note_row {
+    const char *name, *config;
+    uint64_t context;
+    bool replace;
+    const char *says; /* a diagnostic of the plan, or the code of the refusal */
+    rw_status status;
+    uint64_t native;
+} note_row;
+
+static const note_row notes[] = {
+    {.name = "long upstream without a word: theta and window of no known model",
+     .config = LLAMA2_SHAPE "\"max_position_embeddings\":32768,\"rope_theta\":10000.0}",
+     .context = 65536,
+     .says = "dialect.window_unexplained",
+     .native = 32768},
+    {.name = "the known window of that theta",
+     .config = LLAMA2_SHAPE "\"max_position_embeddings\":4096,\"rope_theta\":10000.0}",
+     .context = 8192,
+     .native = 4096},
+    {.name = "another theta is another model",
+     .config = LLAMA2_SHAPE "\"max_position_embeddings\":16384,\"rope_theta\":1000000.0}",
+     .context = 32768,
+     .native = 16384},
+    {.name = "a declared original window that a known model contradicts",
+     .config = LLAMA2_SHAPE "\"max_position_embeddings\":131072,\"rope_scaling\":{"
+                            "\"rope_type\":\"yarn\",\"factor\":32.0,"
+                            "\"original_max_position_embeddings\":8192}}",
+     .context = 65536,
+     .replace = true,
+     .says = "dialect.native_contradicted",
+     .native = 4096},
+    {.name = "two levels that disagree",
+     .config = "{\"model_type\":\"llava\",\"rope_theta\":5000.0,\"text_config\":" TEXT_PART "}",
+     .context = 1024,
+     .says = "dialect.two_levels",
+     .status = RW_ERR_REFUSED},
+    {.name = "two levels that agree",
+     .config = "{\"model_type\":\"llava\",\"rope_theta\":10000.0,\"text_config\":" TEXT_PART "}",
+     .context = 1024,
+     .says = "dialect.two_levels",
+     .native = 512},
+    {.name = "layers that predict further tokens",
+     .config = TINY "\"max_position_embeddings\":512,\"num_nextn_predict_layers\":1}",
+     .context = 1024,
+     .says = "dialect.companion_mtp",
+     .native = 512},
+    {.name = "a draft of another model",
+     .config = TINY "\"max_position_embeddings\":512,\"draft_vocab_size\":64}",
+     .context = 1024,
+     .says = "dialect.companion_draft",
+     .native = 512},
+};
+
+static void what_a_plan_says(void **state) {
+    (void)state;
+    for (size_t i = 0; i < sizeof notes / sizeof *notes; i++) {
+        const note_row *row = &notes[i];
+        opened o;
+        rw_error err = {0};
+        rw_plan_result *plan = calloc(1, sizeof *plan);
+        rw_plan_options options = {
+            .struct_size = sizeof options, .context = row->context, .replace = row->replace};
+        open_text(&o, row->config);
+        rw_status status = rw_plan_make(&o.source, &options, plan, &err);
+        print_message("%s: %s\n", row->name, err.message);
+        assert_int_equal(status, row->status);
+        if (status != RW_OK) {
+            assert_string_equal(err.code, row->says);
+        } else {
+            assert_int_equal(plan->native, row->native);
+            assert_true(!row->says || has_diagnostic(&plan->diagnostics, row->says));
+            bool silent = !row->says;
+            assert_false(silent &&
+                         has_diagnostic(&plan->diagnostics, "dialect.window_unexplained"));
+        }
+        close_opened(&o);
+        free(plan);
+    }
+}
+
+/* The silent compounding case: llama.cpp's flags would act on top of what is baked in. */
+static void yarn_over_baked_factors(void **state) {
+    (void)state;
+    small_gguf g;
+    opened o;
+    rw_error err = {0};
+    const char *text = NULL;
+    float factors[32];
+    rw_plan_result *plan = calloc(1, sizeof *plan);
+    rw_plan_options options = {.struct_size = sizeof options, .context = 2048};
+    for (int k = 0; k < 32; k++)
+        factors[k] = k < 16 ? 1 : 8;
+    small_llama(&g, "llama");
+    small_tensor(&g, "rope_freqs.weight", factors, 32);
+    open_gguf(&o, &g);
+    assert_int_equal(rw_plan_make(&o.source, &options, plan, &err), RW_ERR_REFUSED);
+    assert_string_equal(err.code, "plan.already_scaled");
+    options.replace = true;
+    assert_ok(rw_plan_make(&o.source, &options, plan, &err));
+    assert_true(has_diagnostic(&plan->diagnostics, "plan.baked_factors"));
+    assert_ok(rw_dialect_emit(RW_LLAMA_CPP, &o.source, &plan->after, 2048, &text, &err));
+    assert_null(text); /* no command line says it */
+    close_opened(&o);
+    open_path(&o, fixture_path("llama3.1"));
+    options.context = 65536;
+    assert_ok(rw_plan_make(&o.source, &options, plan, &err));
+    assert_ok(rw_dialect_emit(RW_LLAMA_CPP, &o.source, &plan->after, 65536, &text, &err));
+    assert_null(text);
+    close_opened(&o);
+    free(plan);
+}
+
+static void stable_bands(void **state) {
+    (void)state;
+    static const struct {
+        const char *method;
+        double limit;
+    } bands[] = {{"linear", 4},        {"ntk", 4},     {"yarn", 32},
+                 {"ntk_by_parts", 32}, {"llama3", 32}, {"dynamic", 32}};
+    for (size_t i = 0; i < sizeof bands / sizeof *bands; i++)
+        for (int beyond = 0; beyond < 2; beyond++) {
+            guard_row row = {.config = PLAIN, .method = bands[i].method};
+            row.context = (uint64_t)(512 * bands[i].limit) + (beyond ? 64 : 0);
+            opened o;
+            rw_error err = {0};
+            rw_plan_result *plan = calloc(1, sizeof *plan);
+            rw_status status = make(&o, &row, plan, &err);
+            print_message("%s %g: %s\n", row.method, bands[i].limit, err.message);
+            assert_int_equal(status, beyond ? RW_ERR_REFUSED : RW_OK);
+            if (beyond)
+                assert_string_equal(err.code, "plan.unstable_factor");
+            close_opened(&o);
+            free(plan);
+        }
+}
+
 /* ---- trying
  * ------------------------------------------------------------------------------------------- */
 
@@ -398,6 +546,9 @@ int main(void) {
         cmocka_unit_test(sliding_layers_stay),
         cmocka_unit_test(contradictions_stop_a_plan),
         cmocka_unit_test(known_model_beats_the_flag),
+        cmocka_unit_test(what_a_plan_says),
+        cmocka_unit_test(yarn_over_baked_factors),
+        cmocka_unit_test(stable_bands),
         cmocka_unit_test(trying_refuses_nothing),
         cmocka_unit_test(every_flag_reaches_the_spec),
     };
