@@ -88,7 +88,7 @@ typedef struct cli_verb {
 } cli_verb;
 
 extern const cli_verb cli_inspect, cli_plan, cli_extend, cli_measure, cli_generate, cli_verify,
-    cli_compare;
+    cli_compare, cli_keygen;
 
 /* What a verb may ask the program. */
 struct cli {

@@ -20,6 +20,8 @@ static const cli_option main_options[] = {
      DBL_MIN, 0, "USD", "what a call costs you: needed for the foreign K-score only"},
     {"link", 0, CLI_SWITCH, false, offsetof(rw_extend_options, link), 0, 0, 0, NULL,
      "hard-link the files that stay as they are instead of copying them"},
+    {"sign", 0, CLI_TEXT, false, offsetof(rw_extend_options, sign), 0, 0, 0, "KEY",
+     "sign the receipt with this private key (PEM, Ed25519; \"ropewalk keygen\" makes one)"},
 };
 
 static rw_status run(cli *c, void *given, char **json, rw_error *err) {
@@ -52,6 +54,8 @@ static void show_places(cli *c, const rw_json *result) {
     cli_print(c, "\n");
     cli_field(c, "checkpoint", "%s", cli_text(rw_json_get(result, "output"), "-"));
     cli_field(c, "receipt", "%s", cli_text(rw_json_path(result, "receipt.path"), "-"));
+    cli_field(c, "  signed by", "%s",
+              cli_text(rw_json_path(result, "receipt.signer"), "nobody: --sign KEY does it"));
     cli_field(c, "  its SHA-256", "%s", cli_text(rw_json_path(result, "receipt.sha256"), "-"));
     cli_field(c, "report", "%s", cli_text(rw_json_get(result, "report"), "-"));
     cli_field(c, "canary", "%s", cli_text(rw_json_get(result, "canary"), "none: not measured"));

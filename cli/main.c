@@ -9,8 +9,9 @@
 
 #include "program.h"
 
-static const cli_verb *const verbs[] = {&cli_inspect,  &cli_plan,   &cli_extend,  &cli_measure,
-                                        &cli_generate, &cli_verify, &cli_compare, NULL};
+static const cli_verb *const verbs[] = {&cli_inspect, &cli_plan,     &cli_extend,
+                                        &cli_measure, &cli_generate, &cli_verify,
+                                        &cli_compare, &cli_keygen,   NULL};
 
 static const cli_verb *find_verb(const char *name) {
     for (const cli_verb *const *verb = verbs; *verb; verb++)

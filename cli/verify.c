@@ -6,6 +6,8 @@
 static const cli_option options_table[] = {
     {"input", 0, CLI_TEXT, false, offsetof(rw_verify_options, input), 0, 0, 0, "PATH",
      "the checkpoint it was made from (default: where the receipt says, if it is there)"},
+    {"key", 0, CLI_TEXT, false, offsetof(rw_verify_options, key), 0, 0, 0, "PUB",
+     "public key (PEM) of the signer you expect; without it a signature proves nothing"},
 };
 
 static rw_status run(cli *c, void *given, char **json, rw_error *err) {
@@ -36,14 +38,21 @@ static void render(cli *c, const rw_json *result) {
     }
     cli_print(c, "\n");
     cli_styled(c, ok ? CLI_GOOD : CLI_BAD, "%s", ok ? "verified" : "not verified");
-    cli_print(c, "; the receipt is not signed\n");
+    if (ok && !rw_json_is_null(rw_json_get(result, "signer")))
+        cli_print(c, "; signed by %s\n", cli_text(rw_json_get(result, "signer"), "?"));
+    else if (ok)
+        cli_print(c, "; the receipt is not signed\n");
+    else
+        cli_print(c, ": the first that differs is %s\n",
+                  cli_text(rw_json_get(result, "differs"), "?"));
 }
 
 const cli_verb cli_verify = {
     .name = "verify",
     .arguments = "RECEIPT",
-    .summary = "Check a receipt: hashes, tables, and the patch where the input is at hand.",
-    .example = "ropewalk verify tiny-2k/receipt.json",
+    .summary =
+        "Check a receipt: hashes, signature, tables, and the patch where the input is at hand.",
+    .example = "ropewalk verify tiny-2k/receipt.json --key signing.pem.pub",
     .options_size = sizeof(rw_verify_options),
     .positional_count = 1,
     .positionals = {offsetof(rw_verify_options, receipt)},

@@ -109,6 +109,7 @@ typedef struct rw_extend_options {
     const char *output;         /* directory, or FILE.gguf */
     bool no_measure;            /* read no weights: gate null, no canary */
     bool link;                  /* hard-link unchanged files instead of copying */
+    const char *sign;           /* PEM file of a private key; NULL: the receipt is not signed */
 } rw_extend_options;
 
 /* Writes OUT with its receipt and report. RW_NO: written, and the gate said no. Any other failure
@@ -122,6 +123,7 @@ typedef struct rw_verify_options {
     size_t struct_size;
     const char *receipt;
     const char *input; /* the checkpoint it was made from; NULL: where the receipt says, if there */
+    const char *key;   /* PEM file of the expected signer's public key; NULL: no signer expected  */
 } rw_verify_options;
 
 RW_API rw_status rw_verify(rw_context *ctx, const rw_verify_options *options, char **json,

@@ -76,6 +76,8 @@ static rw_status read_measure_options(rw_extending *job, rw_error *err) {
 
 static rw_status run(rw_extending *job, rw_error *err) {
     RW_TRY(read_measure_options(job, err));
+    if (job->options->sign)
+        RW_TRY(rw_key_load_private(job->ctx, job->options->sign, &job->key, err));
     RW_TRY(read_input(job, err));
     if (job->plan->nothing_to_do)
         return rw_record_nothing(job, err);
@@ -109,6 +111,7 @@ static void release(rw_extending *job) {
     rw_checkpoint_close(job->patched);
     rw_checkpoint_close(job->input);
     rw_places_abort(&job->places);
+    rw_key_free(job->key);
     rw_buf_free(&job->proof);
     rw_buf_free(&job->manifest);
     rw_buf_free(&job->receipt);

@@ -84,6 +84,7 @@ typedef struct rw_places {
     const char *final_canary, *final_report, *final_receipt;
     const char *canary_name; /* from root on */
 } rw_places;
+    rw_key *key;      /* NULL: the receipt is not signed */
 
 typedef struct rw_extending {
     rw_context *ctx;

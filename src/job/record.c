@@ -160,6 +160,9 @@ static rw_status write_manifest(rw_extending *job, rw_error *err) {
     write_data(&w, job);
     rw_json_member_u64(&w, "seed", job->options->measure.seed);
     write_environment(&w, job);
+    RW_TRY(rw_buf_status(&job->manifest, err));
+    RW_TRY(rw_receipt_write_parts(job->ctx, (rw_str){job->manifest.data, job->manifest.size}, &w,
+                                  err));
     rw_json_end_object(&w);
     return rw_buf_status(&job->manifest, err);
 }
@@ -168,6 +171,8 @@ rw_status rw_record_receipt(rw_extending *job, rw_error *err) {
     RW_TRY(write_manifest(job, err));
     RW_TRY(rw_receipt_seal(job->ctx, (rw_str){job->manifest.data, job->manifest.size},
                            &job->receipt, &job->digest, err));
+    if (job->key)
+        RW_TRY(rw_receipt_sign(job->ctx, job->key, &job->receipt, err));
     return rw_file_write(job->ctx, job->places.receipt_path,
                          (rw_str){job->receipt.data, job->receipt.size}, err);
 }
@@ -200,6 +205,7 @@ static void write_places(rw_json_writer *w, const rw_extending *job) {
     rw_json_begin_object(w);
     rw_json_member_string(w, "path", job->places.final_receipt);
     write_digest(w, "sha256", &job->digest);
+    rw_json_member_string(w, "signer", job->key ? rw_key_fingerprint(job->key) : NULL);
     rw_json_end_object(w);
     rw_json_member_string(w, "report", job->places.final_report);
     rw_json_member_string(w, "canary", job->gate ? job->places.final_canary : NULL);

@@ -1,6 +1,6 @@
 /*
- * verify.c - a receipt against the world: its own hash, every file that it names, the tables that
- * the output's bytes resolve to, and, where the input is at hand, the patch made again.
+ * verify.c - a receipt against the world: its own hash and signature, every file that it names, the
+ * tables that the output's bytes resolve to, and, where the input is at hand, the patch made again.
  *
  * Every check is made even after one failed; the first that failed is the answer's reason.
  */
@@ -21,19 +21,35 @@ typedef struct verifying {
     const char *checkpoint; /* path of the output    */
     rw_buf checks;          /* members of the array, as JSON */
     rw_json_writer w;
+    rw_key *expected;    /* NULL: no signer is expected */
+    const char *state;   /* of the signature            */
+    char signer[65];     /* proven; "" when none is     */
+    const char *differs; /* the first check that failed */
     bool ok;
-    bool output_intact; /* every file of the output has its hash */
+    bool weights_differ; /* a file with tensors has lost its hash */
 } verifying;
 
 /* ---- noting ---------------------------------------------------------------------------------- */
 
+/* `what` lives as long as the verification. */
 static void note(verifying *v, const char *what, bool ok, const char *why) {
     rw_json_begin_object(&v->w);
     rw_json_member_string(&v->w, "what", what);
     rw_json_member_bool(&v->w, "ok", ok);
     rw_json_member_string(&v->w, "why", why ? why : "");
     rw_json_end_object(&v->w);
+    if (!ok && !v->differs)
+        v->differs = what;
     v->ok = v->ok && ok;
+}
+
+/* Neither good nor bad: there was nothing to check. */
+static void note_absent(verifying *v, const char *what, const char *why) {
+    rw_json_begin_object(&v->w);
+    rw_json_member_string(&v->w, "what", what);
+    rw_json_member_null(&v->w, "ok");
+    rw_json_member_string(&v->w, "why", why);
+    rw_json_end_object(&v->w);
 }
 
 /* What ended a check, unless it ends the whole verification. */
@@ -54,6 +70,49 @@ static const char *text_of(verifying *v, const rw_json *node) {
     rw_str text = rw_json_string_or(node, "");
     const char *copy = rw_arena_text(&v->arena, text.data, text.size);
     return copy ? copy : "";
+}
+
+/* ---- the receipt itself ---------------------------------------------------------------------- */
+
+static rw_status check_manifest(verifying *v, bool intact, rw_error *err) {
+    static const char why[] = "its SHA-256 is not the one that the receipt states";
+    rw_str part = {"", 0};
+    if (!intact)
+        RW_TRY(rw_receipt_changed_part(v->ctx, v->manifest, &part, err));
+    note(v, "manifest", intact,
+         intact      ? ""
+         : part.size ? rw_arena_format(&v->arena, "%s: the member \"%.*s\" was changed", why,
+                                       (int)part.size, part.data)
+                     : why);
+    return RW_OK;
+}
+
+/* ---- the signature --------------------------------------------------------------------------- */
+
+static const char *const state_names[] = {[RW_SIGNATURE_NONE] = "none",
+                                          [RW_SIGNATURE_VALID_EXPECTED] = "expected_signer",
+                                          [RW_SIGNATURE_VALID_UNKNOWN_SIGNER] = "unknown_signer",
+                                          [RW_SIGNATURE_INVALID] = "invalid",
+                                          [RW_SIGNATURE_WRONG_SIGNER] = "wrong_signer"};
+
+/* Only the expected key proves a signer; a signature that nobody vouches for is no success. */
+static rw_status check_signature(verifying *v, rw_error *err) {
+    rw_signature_check check;
+    RW_TRY(rw_receipt_check_signature(v->ctx, v->manifest->parent, v->expected, &check, err));
+    v->state = state_names[check.state];
+    if (check.state == RW_SIGNATURE_NONE && !v->expected) {
+        note_absent(v, "signature", check.why);
+        return RW_OK;
+    }
+    bool proven = check.state == RW_SIGNATURE_VALID_EXPECTED;
+    const char *why =
+        check.signer[0] && !proven
+            ? rw_arena_format(&v->arena, "%s (its fingerprint: %s)", check.why, check.signer)
+            : check.why;
+    if (proven)
+        memcpy(v->signer, check.signer, sizeof v->signer);
+    note(v, "signature", proven, why);
+    return RW_OK;
 }
 
 /* ---- files ----------------------------------------------------------------------------------- */
@@ -91,6 +150,11 @@ static rw_status compare_file(verifying *v, const rw_json *listed, const char *p
     return RW_OK;
 }
 
+static bool holds_tensors(const char *name) {
+    const char *dot = strrchr(name, '.');
+    return dot && (strcmp(dot, ".safetensors") == 0 || strcmp(dot, ".gguf") == 0);
+}
+
 static rw_status check_output_file(verifying *v, const rw_json *listed, rw_error *err) {
     const char *name = text_of(v, rw_json_get(listed, "name"));
     const char *what = rw_arena_format(&v->arena, "file %s", name);
@@ -103,7 +167,8 @@ static rw_status check_output_file(verifying *v, const rw_json *listed, rw_error
         differs = "the name leads out of the receipt's folder";
     else
         status = compare_file(v, listed, path, &differs, &cause);
-    v->output_intact = v->output_intact && status == RW_OK && !differs;
+    if ((status != RW_OK || differs) && holds_tensors(name))
+        v->weights_differ = true;
     if (status != RW_OK)
         return note_error(v, what, status, &cause, err);
     note(v, what, !differs, differs);
@@ -112,11 +177,35 @@ static rw_status check_output_file(verifying *v, const rw_json *listed, rw_error
 
 static rw_status check_output_files(verifying *v, rw_error *err) {
     const rw_json *files = rw_json_path(v->manifest, "output.files");
-    v->output_intact = files && files->count > 0;
-    if (!v->output_intact)
+    if (!files || files->count == 0)
         note(v, "files", false, "the receipt names no files");
     for (const rw_json *file = files ? files->first : NULL; file; file = file->next)
         RW_TRY(check_output_file(v, file, err));
+    return RW_OK;
+}
+
+/* Of a weight file that differs: is it the header or the data? */
+static rw_status locate_difference(verifying *v, rw_error *err) {
+    const char *stated = text_of(v, rw_json_path(v->manifest, "proof.tensors_sha256"));
+    rw_checkpoint *checkpoint = NULL;
+    rw_error cause = {.offset = RW_NO_OFFSET};
+    rw_sha256 digest;
+    uint64_t count = 0;
+    char hex[65] = "";
+    rw_status status = rw_checkpoint_open(v->ctx, v->checkpoint, 0, &checkpoint, &cause);
+    if (status == RW_OK)
+        status = rw_tensors_hash(v->ctx, checkpoint, &count, &digest, &cause);
+    rw_checkpoint_close(checkpoint);
+    if (status != RW_OK)
+        return note_error(v, "header of the weights", status, &cause, err);
+    rw_sha256_hex(&digest, hex);
+    if (strcmp(hex, stated) == 0)
+        note(v, "header of the weights", false,
+             "every tensor is as recorded, so the difference lies in the header, the metadata or "
+             "the padding");
+    else
+        note(v, "tensor data", false,
+             "the names, types, shapes or bytes of the tensors are not those that were recorded");
     return RW_OK;
 }
 
@@ -296,12 +385,17 @@ static rw_status find_output(verifying *v, rw_error *err) {
 static rw_status run_checks(verifying *v, rw_error *err) {
     bool intact = false;
     const char *where = v->options->receipt;
+    if (v->options->key)
+        RW_TRY(rw_key_load_public(v->ctx, v->options->key, &v->expected, err));
     RW_TRY(rw_file_load(v->ctx, where, RECEIPT_LIMIT, &v->text, err));
     RW_TRY(rw_receipt_open(&v->arena, (rw_str){v->text.data, v->text.size}, where, &v->manifest,
                            &intact, err));
-    note(v, "manifest", intact, intact ? "" : "its SHA-256 is not the one that the receipt states");
+    RW_TRY(check_manifest(v, intact, err));
+    RW_TRY(check_signature(v, err));
     RW_TRY(find_output(v, err));
     RW_TRY(check_output_files(v, err));
+    if (v->weights_differ)
+        RW_TRY(locate_difference(v, err));
     RW_TRY(check_tables(v, err));
     return check_patch(v, err);
 }
@@ -314,7 +408,9 @@ static rw_status write_answer(verifying *v, char **json, rw_error *err) {
     rw_json_member_bool(&w, "ok", v->ok);
     rw_json_key(&w, "checks");
     rw_json_raw(&w, (rw_str){v->checks.data, v->checks.size});
-    rw_json_member_null(&w, "signer");
+    rw_json_member_string(&w, "differs", v->differs);
+    rw_json_member_string(&w, "signature", v->state);
+    rw_json_member_string(&w, "signer", v->signer[0] ? v->signer : NULL);
     rw_json_end_object(&w);
     rw_buf_char(&text, '\n');
     rw_status status = rw_buf_status(&v->checks, err);
@@ -342,6 +438,7 @@ rw_status rw_verify(rw_context *ctx, const rw_verify_options *options, char **js
         status = write_answer(&v, json, err);
     }
     bool ok = v.ok;
+    rw_key_free(v.expected);
     rw_buf_free(&v.text);
     rw_buf_free(&v.checks);
     rw_arena_free(&v.arena);

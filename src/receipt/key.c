@@ -284,16 +284,20 @@ static rw_status load(rw_context *ctx, const char *path, const key_kind *kind, r
     rw_file file;
     *out = NULL;
     RW_TRY(rw_file_open(ctx, path, &file, err));
-    rw_status status = kind->secret ? check_permissions(&file, err) : RW_OK;
-    if (status == RW_OK)
-        status = read_text(&file, text, &size, err);
-    rw_file_close(&file);
+    rw_status status = read_text(&file, text, &size, err);
     ERR_set_mark();
     if (status == RW_OK)
         status = decode_text(text, size, path, kind, &pkey, err);
     ERR_pop_to_mark();
     OPENSSL_cleanse(text, size);
-    return status == RW_OK ? wrap(ctx, pkey, kind->secret, out, err) : status;
+    /* Only now is it known to be a private key: a public one may be anybody's. */
+    if (status == RW_OK && kind->secret)
+        status = check_permissions(&file, err);
+    rw_file_close(&file);
+    if (status == RW_OK)
+        return wrap(ctx, pkey, kind->secret, out, err);
+    EVP_PKEY_free(pkey);
+    return status;
 }
 
 rw_status rw_key_load_private(rw_context *ctx, const char *path, rw_key **out, rw_error *err) {

@@ -25,6 +25,17 @@ rw_status rw_receipt_seal(rw_context *ctx, rw_str manifest, rw_buf *out, rw_sha2
 rw_status rw_receipt_open(rw_arena *arena, rw_str text, const char *where, const rw_json **manifest,
                           bool *intact, rw_error *err);
 
+/* ---- parts.c --------------------------------------------------------------------------------- */
+
+/* The manifest's last member, "parts":{"<member>":"<SHA-256 of its canonical form>",...}, written
+   by `w` behind `members`: the manifest's text so far, without its closing brace. */
+rw_status rw_receipt_write_parts(rw_context *ctx, rw_str members, rw_json_writer *w, rw_error *err);
+
+/* For a manifest that lost its hash: the first member that no longer has the one "parts" states;
+   empty when that can't be told. */
+rw_status rw_receipt_changed_part(rw_context *ctx, const rw_json *manifest, rw_str *name,
+                                  rw_error *err);
+
 /* ---- signature.c ----------------------------------------------------------------------------- */
 
 /* Puts a signature by `key` (a private one) into the sealed receipt in `receipt`, in the place of

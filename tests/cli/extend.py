@@ -175,8 +175,10 @@ def flip(path, offset):
 
 def failed(receipt, *more):
     result = expect(run("verify", receipt, "--json", *more), 1).json
-    assert result["ok"] is False and result["signer"] is None
-    return [c["what"] for c in result["checks"] if not c["ok"]]
+    assert result["ok"] is False
+    found = [c["what"] for c in result["checks"] if c["ok"] is False]
+    assert result["differs"] == found[0], result
+    return found
 
 
 def test_verify_notices_flips(folder):
@@ -184,10 +186,11 @@ def test_verify_notices_flips(folder):
     extend(copy_model(folder), out, "--no-measure")
     receipt = out / "receipt.json"
     assert run("verify", receipt, "--json").json["ok"] is True
-    for name, offset in (("model.safetensors", -7), ("model.safetensors", 20),
-                         ("tokenizer.json", 99), ("config.json", 40)):
+    for name, offset, *where in (("model.safetensors", -7, "tensor data"),
+                                 ("model.safetensors", 20, "header of the weights"),
+                                 ("tokenizer.json", 99), ("config.json", 40)):
         flip(out / name, offset)
-        assert failed(receipt)[0] == f"file {name}"
+        assert failed(receipt)[:1 + len(where)] == [f"file {name}", *where], (name, offset)
         flip(out / name, offset)
     config = (out / "config.json").read_text()
     (out / "config.json").write_text(config.replace('"factor": 4.0', '"factor": 4.5'))
@@ -236,6 +239,84 @@ def test_verify_names_stay_inside(folder):
                                                    '"name":"../model/tokenizer.json"'))
     result = expect(run("verify", out / "receipt.json", "--json"), 1).json
     assert any("leads out" in c["why"] for c in result["checks"])
+
+
+# ---- signatures ---------------------------------------------------------------------------------
+
+def keygen(folder, name="signing.pem"):
+    facts = expect(run("keygen", "-o", folder / name, "--json"), 0).json
+    assert facts["schema"] == "ropewalk.keygen/1"
+    return folder / name, folder / f"{name}.pub", facts["fingerprint"]
+
+
+def signature_of(receipt, code, *more):
+    result = expect(run("verify", receipt, "--json", *more), code).json
+    answer = [c["ok"] for c in result["checks"] if c["what"] == "signature"]
+    return result["signature"], answer[0], result["signer"]
+
+
+def test_signed(folder):
+    key, public, fingerprint = keygen(folder)
+    _, other, _ = keygen(folder, "other.pem")
+    out, receipt = folder / "out", folder / "out" / "receipt.json"
+    facts = extend(copy_model(folder), out, "--no-measure", "--sign", key).json
+    assert facts["receipt"]["signer"] == fingerprint
+    assert signature_of(receipt, 0, "--key", public) == ("expected_signer", True, fingerprint)
+    assert signature_of(receipt, 1, "--key", other) == ("wrong_signer", False, None)
+    assert signature_of(receipt, 1) == ("unknown_signer", False, None)
+    assert fingerprint in expect(run("verify", receipt), 1).out
+    assert f"signed by {fingerprint}" in expect(run("verify", receipt, "--key", public), 0).out
+    assert failed(receipt, "--key", other) == ["signature"]
+    expect(run("verify", receipt, "--key", key), 3, "receipt.key_private")
+    expect(run("verify", receipt, "--key", folder / "none.pub"), 3, "none.pub")
+    whole = receipt.read_text()
+    at = whole.index('"signature":"') + 20
+    receipt.write_text(whole[:at] + ("A" if whole[at] != "A" else "B") + whole[at + 1:])
+    assert signature_of(receipt, 1, "--key", public) == ("invalid", False, None)
+    assert failed(receipt, "--key", public) == ["signature"]
+    head = whole[:whole.rindex('"signature":{')]
+    receipt.write_text(head + '"signature":null}\n')
+    assert signature_of(receipt, 0) == ("none", None, None)
+    assert failed(receipt, "--key", public) == ["signature"]
+
+
+def test_bad_keys(folder):
+    key, public, _ = keygen(folder)
+    model = copy_model(folder)
+
+    def refused(path, code):
+        expect(run("extend", model, "--context", "2k", "-o", folder / "out", "--no-measure",
+                   "--sign", path), 3, code)
+        assert not (folder / "out").exists()
+    refused(folder / "none.pem", "none.pem")
+    refused(public, "receipt.key_public")
+    (folder / "text.pem").write_text("no key")
+    (folder / "text.pem").chmod(0o600)
+    refused(folder / "text.pem", "receipt.key_syntax")
+    key.chmod(0o644)
+    refused(key, "receipt.key_permissions")
+
+
+def test_every_flip_of_a_signed_measurement_is_named(folder):
+    model, out = gguf_or_skip(), folder / "out.gguf"
+    key, public, _ = keygen(folder)
+    extend(model, out, *QUICK, "--sign", key, code=1)
+    receipt = folder / "out.receipt.json"
+    expect(run("verify", receipt, "--key", public), 0)
+    for offset, where in ((-7, "tensor data"), (60, "header of the weights")):
+        flip(out, offset)
+        assert failed(receipt, "--key", public)[:2] == ["file out.gguf", where], offset
+        flip(out, offset)
+    text = receipt.read_text()
+    after = text.index('"after":')
+    for key_name, member in (('"nll":', "after"), ('"tokens":', "after")):
+        at = text.index(key_name, after) + len(key_name)
+        receipt.write_text(text[:at] + str((int(text[at]) + 1) % 10) + text[at + 1:])
+        result = expect(run("verify", receipt, "--key", public, "--json"), 1).json
+        assert result["differs"] == "manifest" and result["signature"] == "invalid"
+        assert f'"{member}"' in result["checks"][0]["why"], result["checks"][0]
+    receipt.write_text(text)
+    expect(run("verify", receipt, "--key", public), 0)
 
 
 # ---- stopping -----------------------------------------------------------------------------------

@@ -108,6 +108,14 @@ if [ -x "$ropewalk" ] && "$ropewalk" keygen --help >/dev/null 2>&1; then
     status=0
     "$ropewalk" keygen -o made.pem >/dev/null 2>&1 || status=$?
     is "keygen onto a key" $status 4
+    # a whole run: what extend signs is what OpenSSL accepts
+    "$ropewalk" extend "$RW_SOURCE_DIR/models/tiny" --context 2k -o out --no-measure --sign made.pem \
+        >said 2>&1 || fail "extend --sign: $(cat said)"
+    cp out/receipt.json receipt.json
+    expect_good "a receipt of extend"
+    "$ropewalk" verify out/receipt.json --key made.pem.pub >said || fail "verify --key: $(cat said)"
+    sed 's/"method":"yarn"/"method":"yarm"/' out/receipt.json >receipt.json
+    expect_bad "a changed receipt of extend"
 else
     echo "not checked: the program has no verb keygen"
 fi
