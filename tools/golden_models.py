@@ -44,7 +44,7 @@ CASES = {
     "qwen2_untied": ({"model_type": "qwen2", "tie_word_embeddings": False, "num_hidden_layers": 2,
                       "sliding_window": 16, "max_window_layers": 0}, [72]),
     "qwen3": ({"model_type": "qwen3", "head_dim": 16, "tie_word_embeddings": True}, [72]),
-    "smollm3": ({"model_type": "smollm3", "no_rope_layer_interval": 2, "num_hidden_layers": 5},
+    "smollm3": ({"model_type": "smollm3", "num_hidden_layers": 5},
                 [72]),
     "smollm3_window": ({"model_type": "smollm3", "no_rope_layers": [1, 0, 0, 1],
                         "use_sliding_window": True, "sliding_window": 16,

@@ -66,6 +66,7 @@ typedef struct rw_family {
     rw_windowing windowing;
     uint32_t window_period;
     uint32_t nope_period;               /* every n-th layer has no RoPE; 0: all have */
+    uint32_t gguf_window;               /* when a GGUF states none */
     uint32_t gguf_layers_of_27b;        /* this many: softmax's scale is of hidden / heads */
     const char *activation_key;         /* in config.json */
     const struct rw_weight_name *names; /* where they depart from the usual ones; or NULL */

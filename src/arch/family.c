@@ -113,6 +113,7 @@ static const rw_family families[] = {
      .scaled_embedding = true,
      .windowing = RW_WINDOWS_PERIODIC,
      .window_period = 2,
+     .gguf_window = 4096,
      .gguf_layers_of_27b = 46,
      .activation_key = "hidden_activation",
      .names = gemma_names,

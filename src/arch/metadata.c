@@ -93,15 +93,26 @@ static int64_t read_token(const rw_arch_lookup *lookup, const char *key) {
     return (int64_t)value;
 }
 
+/* The pattern is a period, or a list with a flag for every layer. */
+static bool slides(const rw_arch_lookup *lookup, const rw_family *family, uint32_t index) {
+    static const char key[] = "attention.sliding_window_pattern";
+    double stated = family->window_period, flag;
+    if (family->windowing != RW_WINDOWS_PERIODIC)
+        return family->windowing == RW_WINDOWS_ALL;
+    if (!lookup->number(lookup->user, key, &stated) &&
+        lookup->per_layer(lookup->user, key, index, &flag))
+        return flag != 0.0;
+    return !(stated >= 1.0) || fmod(index + 1.0, stated) != 0.0;
+}
+
 /* Layers that llama.cpp's graphs (of August 2026) treat apart, which only the family tells. The
    window of a phi3 file is honoured, as transformers does; llama.cpp switches it off. */
-static void apply_family(const rw_arch *arch, uint32_t index, uint32_t window, rw_layer *layer) {
+static void apply_family(const rw_arch_lookup *lookup, const rw_arch *arch, uint32_t index,
+                         uint32_t window, rw_layer *layer) {
     const rw_family *family = arch->family;
-    bool periodic = family->windowing == RW_WINDOWS_PERIODIC;
     if (family->nope_period != 0)
         layer->rotary = (index + 1) % family->nope_period != 0;
-    if (window == 0 || (!periodic && family->windowing != RW_WINDOWS_ALL) ||
-        (periodic && (index + 1) % family->window_period == 0))
+    if (window == 0 || !slides(lookup, family, index))
         return;
     layer->kind = RW_LAYER_SLIDING;
     layer->window = window;
@@ -120,15 +131,14 @@ static void read_scales(const rw_arch_lookup *lookup, rw_arch *out) {
 }
 
 static rw_status read_known(const rw_arch_lookup *lookup, rw_arch *out, rw_error *err) {
-    uint32_t window =
-        out->family->windowing == RW_WINDOWS_PERIODIC ? out->family->defaults.window : 0;
+    uint32_t window = out->family->gguf_window;
     double stated = 0.0;
     if (lookup->number(lookup->user, "attention.sliding_window", &stated) && stated != 0.0 &&
         !whole(stated, UINT32_MAX, &window))
         return rw_fail(err, RW_ERR_INPUT, "arch.bad_value", "attention.sliding_window",
                        "\"attention.sliding_window\" must be a whole number, 0 or more");
     for (uint32_t i = 0; i < out->n_layers; i++)
-        apply_family(out, i, window, &out->layers[i]);
+        apply_family(lookup, out, i, window, &out->layers[i]);
     read_scales(lookup, out);
     return rw_arch_finish(out, err);
 }

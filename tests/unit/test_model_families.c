@@ -141,9 +141,8 @@ static void test_gemma2(void **state) {
 /* The plan's weights are what loading allocates, and every parameter is counted. */
 static void test_sizes(void **state) {
     (void)state;
-    static const char *const names[] = {"llama",   "mistral", "qwen2",         "qwen3",
-                                        "smollm3", "phi3",    "phi3_longrope", "gemma3",
-                                        "gemma2"};
+    static const char *const names[] = {"llama", "mistral",       "qwen2",  "qwen3", "smollm3",
+                                        "phi3",  "phi3_longrope", "gemma3", "gemma2"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         family_model f;
         open_family(&f, names[i], RW_CPU_GENERIC);
@@ -157,11 +156,9 @@ static void test_sizes(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_llama),   cmocka_unit_test(test_mistral),
-        cmocka_unit_test(test_qwen2),   cmocka_unit_test(test_qwen3),
-        cmocka_unit_test(test_smollm3), cmocka_unit_test(test_phi3),
-        cmocka_unit_test(test_gemma3),  cmocka_unit_test(test_gemma2),
-        cmocka_unit_test(test_sizes),
+        cmocka_unit_test(test_llama),  cmocka_unit_test(test_mistral), cmocka_unit_test(test_qwen2),
+        cmocka_unit_test(test_qwen3),  cmocka_unit_test(test_smollm3), cmocka_unit_test(test_phi3),
+        cmocka_unit_test(test_gemma3), cmocka_unit_test(test_gemma2),  cmocka_unit_test(test_sizes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
