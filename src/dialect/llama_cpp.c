@@ -236,6 +236,14 @@ static rw_status read_longrope(gguf_read *read) {
     return RW_OK;
 }
 
+/* llama.cpp's converter of Phi-3 writes the lists and no type; the graph takes the lists as soon as
+   they are there. */
+static bool has_lists(const gguf_read *read) {
+    const rw_checkpoint *checkpoint = read->source->checkpoint;
+    return rw_checkpoint_tensor(checkpoint, "rope_factors_long.weight") &&
+           rw_checkpoint_tensor(checkpoint, "rope_factors_short.weight");
+}
+
 static void read_linear(gguf_read *read) {
     rw_rope_spec *spec = read->spec;
     spec->method = spec->factor == 1 ? RW_ROPE_NONE : RW_ROPE_LINEAR;
@@ -261,7 +269,7 @@ static rw_status read_scaling(gguf_read *read) {
         read_yarn(read);
         return RW_OK;
     }
-    if (rw_str_is(type, "longrope"))
+    if (rw_str_is(type, "longrope") || (!type.size && has_lists(read)))
         return read_longrope(read);
     if (rw_str_is(type, "none"))
         spec->factor = 1;
