@@ -10,14 +10,14 @@
 
 /* ---- trie ----------------------------------------------------------------------------------- */
 
-static uint32_t find_child(const tk_trie *trie, uint32_t node, uint8_t byte) {
+static uint32_t find_child(const rw_tk_trie *trie, uint32_t node, uint8_t byte) {
     uint32_t child = trie->nodes[node].child;
     while (child != 0 && trie->nodes[child].byte != byte)
         child = trie->nodes[child].sibling;
     return child;
 }
 
-static bool trie_reserve(rw_context *ctx, tk_trie *trie, size_t more) {
+static bool trie_reserve(rw_context *ctx, rw_tk_trie *trie, size_t more) {
     if (trie->capacity - trie->count >= more)
         return true;
     size_t grown = trie->capacity * 2 + more + 64, bytes = 0;
@@ -31,12 +31,12 @@ static bool trie_reserve(rw_context *ctx, tk_trie *trie, size_t more) {
     trie->nodes = block;
     trie->capacity = grown;
     if (trie->count == 0)
-        trie->nodes[trie->count++] = (tk_trie_node){.added = -1};
+        trie->nodes[trie->count++] = (rw_tk_trie_node){.added = -1};
     return true;
 }
 
-rw_status tk_trie_insert(rw_tokenizer *tokenizer, tk_trie *trie, rw_str content, size_t added,
-                         rw_error *err) {
+rw_status rw_tk_trie_insert(rw_tokenizer *tokenizer, rw_tk_trie *trie, rw_str content, size_t added,
+                            rw_error *err) {
     if (!trie_reserve(tokenizer->ctx, trie, content.size + 1))
         return rw_fail_memory(err, tokenizer->where, content.size * sizeof *trie->nodes);
     uint32_t node = 0;
@@ -46,7 +46,7 @@ rw_status tk_trie_insert(rw_tokenizer *tokenizer, tk_trie *trie, rw_str content,
         if (child == 0) {
             child = (uint32_t)trie->count++;
             trie->nodes[child] =
-                (tk_trie_node){.byte = byte, .added = -1, .sibling = trie->nodes[node].child};
+                (rw_tk_trie_node){.byte = byte, .added = -1, .sibling = trie->nodes[node].child};
             trie->nodes[node].child = child;
         }
         node = child;
@@ -58,7 +58,7 @@ rw_status tk_trie_insert(rw_tokenizer *tokenizer, tk_trie *trie, rw_str content,
 }
 
 /* Longest token that begins at text[at]; -1: none. */
-static int32_t longest_at(const tk_trie *trie, rw_str text, size_t at, size_t *end) {
+static int32_t longest_at(const rw_tk_trie *trie, rw_str text, size_t at, size_t *end) {
     int32_t found = -1;
     uint32_t node = 0;
     while (at < text.size && (node = find_child(trie, node, (uint8_t)text.data[at])) != 0) {
@@ -148,7 +148,7 @@ static size_t strip_right(rw_str text, size_t end) {
 
 /* ---- cutting -------------------------------------------------------------------------------- */
 
-static bool wanted(const tk_run *run, const tk_added *added, rw_str text, size_t begin,
+static bool wanted(const rw_tk_run *run, const rw_tk_added *added, rw_str text, size_t begin,
                    size_t end) {
     if (added->special && !(run->flags & RW_TOKENIZE_SPECIAL))
         return false;
@@ -156,27 +156,28 @@ static bool wanted(const tk_run *run, const tk_added *added, rw_str text, size_t
 }
 
 /* Emits the token at text[begin..end) and what lies between `*done` and it. */
-static rw_status cut_one(tk_run *run, const tk_added *added, rw_str text, size_t begin, size_t end,
-                         size_t *done, tk_section_fn section) {
+static rw_status cut_one(rw_tk_run *run, const rw_tk_added *added, rw_str text, size_t begin,
+                         size_t end, size_t *done, rw_tk_section_fn section) {
     if (added->lstrip)
         begin = strip_left(text, begin, *done);
     if (added->rstrip && end >= *done)
         end = strip_right(text, end);
     if (begin > *done)
         RW_TRY(section(run, (rw_str){text.data + *done, begin - *done}));
-    RW_TRY(tk_emit(run, &added->id, 1));
+    RW_TRY(rw_tk_emit(run, &added->id, 1));
     if (end > *done)
         *done = end;
     return RW_OK;
 }
 
-rw_status tk_cut_added(tk_run *run, const tk_trie *trie, rw_str text, tk_section_fn section) {
+rw_status rw_tk_cut_added(rw_tk_run *run, const rw_tk_trie *trie, rw_str text,
+                          rw_tk_section_fn section) {
     size_t done = 0;
     for (size_t at = 0; trie->nodes && at < text.size;) {
         size_t end = at + 1;
         int32_t found = trie->first[(uint8_t)text.data[at]] ? longest_at(trie, text, at, &end) : -1;
         if (found >= 0) {
-            const tk_added *added = &run->tokenizer->added[found];
+            const rw_tk_added *added = &run->tokenizer->added[found];
             if (wanted(run, added, text, at, end))
                 RW_TRY(cut_one(run, added, text, at, end, &done, section));
         }

@@ -11,7 +11,7 @@ static bool stands_for_itself(uint8_t byte) {
     return (byte >= 0x21 && byte <= 0x7e) || (byte >= 0xa1 && byte <= 0xac) || byte >= 0xae;
 }
 
-uint32_t tk_alphabet_char(uint8_t byte) {
+uint32_t rw_tk_alphabet_char(uint8_t byte) {
     if (stands_for_itself(byte))
         return byte;
     uint32_t others_before = 0;
@@ -33,7 +33,7 @@ static bool byte_of_char(uint32_t c, uint8_t *byte) {
     return true;
 }
 
-bool tk_alphabet_bytes(rw_str spelling, char *out, size_t *size) {
+bool rw_tk_alphabet_bytes(rw_str spelling, char *out, size_t *size) {
     size_t written = 0;
     for (size_t at = 0; at < spelling.size;) {
         uint32_t c = 0;

@@ -12,12 +12,12 @@
 
 /* ---- tables --------------------------------------------------------------------------------- */
 
-rw_status tk_bpe_reserve_merges(rw_tokenizer *tokenizer, size_t count, rw_error *err) {
-    tk_bpe *bpe = &tokenizer->bpe;
+rw_status rw_tk_bpe_reserve_merges(rw_tokenizer *tokenizer, size_t count, rw_error *err) {
+    rw_tk_bpe *bpe = &tokenizer->bpe;
     if (count > TK_MERGES_MAX)
         return rw_fail(err, RW_ERR_INPUT, "tokenizer.too_large", tokenizer->where,
                        "there are %zu merges; at most %d are supported", count, TK_MERGES_MAX);
-    size_t size = tk_table_size(count);
+    size_t size = rw_tk_table_size(count);
     bpe->merges = rw_calloc(tokenizer->ctx, size, sizeof *bpe->merges);
     if (!bpe->merges)
         return rw_fail_memory(err, tokenizer->where, size * sizeof *bpe->merges);
@@ -27,19 +27,19 @@ rw_status tk_bpe_reserve_merges(rw_tokenizer *tokenizer, size_t count, rw_error 
     return RW_OK;
 }
 
-uint64_t tk_bpe_pair(int32_t left, int32_t right) {
+uint64_t rw_tk_bpe_pair(int32_t left, int32_t right) {
     return (uint64_t)(uint32_t)left << 32 | (uint32_t)right;
 }
 
 /* The merge of `pair`, or the free slot where it belongs (rank TK_NO_RANK). */
-static tk_merge *merge_slot(const tk_bpe *bpe, uint64_t pair) {
-    size_t slot = tk_mix(pair) & bpe->merge_mask;
+static rw_tk_merge *merge_slot(const rw_tk_bpe *bpe, uint64_t pair) {
+    size_t slot = rw_tk_mix(pair) & bpe->merge_mask;
     while (bpe->merges[slot].rank != TK_NO_RANK && bpe->merges[slot].pair != pair)
         slot = (slot + 1) & bpe->merge_mask;
     return &bpe->merges[slot];
 }
 
-void tk_bpe_put_merge(tk_bpe *bpe, tk_merge merge) {
+void rw_tk_bpe_put_merge(rw_tk_bpe *bpe, rw_tk_merge merge) {
     /* a pair listed twice: the later rank counts, as in Hugging Face's */
     *merge_slot(bpe, merge.pair) = merge;
 }
@@ -53,19 +53,20 @@ static rw_status merge_error(const rw_tokenizer *tokenizer, size_t rank, rw_str 
 }
 
 /* Id of left and right written together; -1: none. */
-static int32_t find_joined(tk_builder *builder, rw_str left, rw_str right) {
+static int32_t find_joined(rw_tk_builder *builder, rw_str left, rw_str right) {
     rw_buf *joined = &builder->scratch;
     joined->size = 0;
     rw_buf_append(joined, left.data, left.size);
     rw_buf_append(joined, right.data, right.size);
     if (joined->failed)
         return -1;
-    return tk_find_model(builder->tokenizer, (rw_str){joined->data, joined->size});
+    return rw_tk_find_model(builder->tokenizer, (rw_str){joined->data, joined->size});
 }
 
-rw_status tk_bpe_add_merge(tk_builder *builder, size_t rank, rw_str left, rw_str right) {
+rw_status rw_tk_bpe_add_merge(rw_tk_builder *builder, size_t rank, rw_str left, rw_str right) {
     rw_tokenizer *tokenizer = builder->tokenizer;
-    int32_t left_id = tk_find_model(tokenizer, left), right_id = tk_find_model(tokenizer, right);
+    int32_t left_id = rw_tk_find_model(tokenizer, left),
+            right_id = rw_tk_find_model(tokenizer, right);
     if (left_id < 0 || right_id < 0)
         return merge_error(tokenizer, rank, left, right, left_id < 0 ? "first" : "second",
                            builder->err);
@@ -74,16 +75,16 @@ rw_status tk_bpe_add_merge(tk_builder *builder, size_t rank, rw_str left, rw_str
     if (id < 0)
         return merge_error(tokenizer, rank, left, right, "joined token", builder->err);
     if (tokenizer->kind == TK_SENTENCEPIECE_BPE)
-        tk_sp_join(&tokenizer->bpe, left, right);
-    tk_bpe_put_merge(
+        rw_tk_sp_join(&tokenizer->bpe, left, right);
+    rw_tk_bpe_put_merge(
         &tokenizer->bpe,
-        (tk_merge){.pair = tk_bpe_pair(left_id, right_id), .rank = (uint32_t)rank, .id = id});
+        (rw_tk_merge){.pair = rw_tk_bpe_pair(left_id, right_id), .rank = (uint32_t)rank, .id = id});
     return RW_OK;
 }
 
 /* ---- growing arrays of the run -------------------------------------------------------------- */
 
-static rw_status reserve(tk_run *run, void **array, size_t *capacity, size_t want, size_t item) {
+static rw_status reserve(rw_tk_run *run, void **array, size_t *capacity, size_t want, size_t item) {
     if (want <= *capacity)
         return RW_OK;
     size_t grown = *capacity < 64 ? 128 : *capacity * 2;
@@ -101,14 +102,14 @@ static rw_status reserve(tk_run *run, void **array, size_t *capacity, size_t wan
     return RW_OK;
 }
 
-static rw_status reserve_ids(tk_run *run, size_t more) {
+static rw_status reserve_ids(rw_tk_run *run, size_t more) {
     void *array = run->ids;
     rw_status status = reserve(run, &array, &run->capacity, run->count + more, sizeof *run->ids);
     run->ids = array;
     return status;
 }
 
-rw_status tk_emit(tk_run *run, const int32_t *ids, size_t count) {
+rw_status rw_tk_emit(rw_tk_run *run, const int32_t *ids, size_t count) {
     if (count == 0)
         return RW_OK;
     RW_TRY(reserve_ids(run, count));
@@ -117,7 +118,7 @@ rw_status tk_emit(tk_run *run, const int32_t *ids, size_t count) {
     return RW_OK;
 }
 
-static rw_status reserve_symbols(tk_run *run, size_t count) {
+static rw_status reserve_symbols(rw_tk_run *run, size_t count) {
     void *array = run->symbols;
     rw_status status = reserve(run, &array, &run->symbol_capacity, count, sizeof *run->symbols);
     run->symbols = array;
@@ -132,8 +133,8 @@ static rw_status reserve_symbols(tk_run *run, size_t count) {
 
 /* ---- the heap ------------------------------------------------------------------------------- */
 
-static void heap_push(tk_run *run, tk_candidate candidate) {
-    tk_candidate *heap = run->heap;
+static void heap_push(rw_tk_run *run, rw_tk_candidate candidate) {
+    rw_tk_candidate *heap = run->heap;
     size_t at = run->heap_count++;
     while (at > 0 && heap[(at - 1) / 2].key > candidate.key) {
         heap[at] = heap[(at - 1) / 2];
@@ -142,9 +143,9 @@ static void heap_push(tk_run *run, tk_candidate candidate) {
     heap[at] = candidate;
 }
 
-static tk_candidate heap_pop(tk_run *run) {
-    tk_candidate *heap = run->heap;
-    tk_candidate top = heap[0], last = heap[--run->heap_count];
+static rw_tk_candidate heap_pop(rw_tk_run *run) {
+    rw_tk_candidate *heap = run->heap;
+    rw_tk_candidate top = heap[0], last = heap[--run->heap_count];
     size_t at = 0, count = run->heap_count;
     for (size_t child; (child = 2 * at + 1) < count; at = child) {
         if (child + 1 < count && heap[child + 1].key < heap[child].key)
@@ -160,31 +161,32 @@ static tk_candidate heap_pop(tk_run *run) {
 /* ---- merging -------------------------------------------------------------------------------- */
 
 /* Queues the merge of the symbols at `left` and behind it, if there is one. */
-static void queue_pair(tk_run *run, uint32_t left) {
-    const tk_symbol *symbols = run->symbols;
+static void queue_pair(rw_tk_run *run, uint32_t left) {
+    const rw_tk_symbol *symbols = run->symbols;
     uint32_t right = symbols[left].next;
     if (right == TK_END)
         return;
-    const tk_merge *merge =
-        merge_slot(&run->tokenizer->bpe, tk_bpe_pair(symbols[left].id, symbols[right].id));
+    const rw_tk_merge *merge =
+        merge_slot(&run->tokenizer->bpe, rw_tk_bpe_pair(symbols[left].id, symbols[right].id));
     if (merge->rank != TK_NO_RANK)
-        heap_push(run, (tk_candidate){.key = (uint64_t)merge->rank << 32 | left, .id = merge->id});
+        heap_push(run,
+                  (rw_tk_candidate){.key = (uint64_t)merge->rank << 32 | left, .id = merge->id});
 }
 
 /* Does the pair at `left` still give `id`? */
-static bool still_valid(const tk_run *run, uint32_t left, int32_t id) {
-    const tk_symbol *symbol = &run->symbols[left];
+static bool still_valid(const rw_tk_run *run, uint32_t left, int32_t id) {
+    const rw_tk_symbol *symbol = &run->symbols[left];
     if (!symbol->alive || symbol->next == TK_END)
         return false;
-    const tk_merge *merge =
-        merge_slot(&run->tokenizer->bpe, tk_bpe_pair(symbol->id, run->symbols[symbol->next].id));
+    const rw_tk_merge *merge =
+        merge_slot(&run->tokenizer->bpe, rw_tk_bpe_pair(symbol->id, run->symbols[symbol->next].id));
     return merge->rank != TK_NO_RANK && merge->id == id;
 }
 
-static void merge_symbols(tk_run *run) {
-    tk_symbol *symbols = run->symbols;
+static void merge_symbols(rw_tk_run *run) {
+    rw_tk_symbol *symbols = run->symbols;
     while (run->heap_count > 0) {
-        tk_candidate best = heap_pop(run);
+        rw_tk_candidate best = heap_pop(run);
         uint32_t left = (uint32_t)best.key;
         if (!still_valid(run, left, best.id))
             continue;
@@ -200,7 +202,7 @@ static void merge_symbols(tk_run *run) {
     }
 }
 
-static rw_status missing_byte(const tk_run *run, const char *at) {
+static rw_status missing_byte(const rw_tk_run *run, const char *at) {
     const char *begin = run->text.data;
     bool inside = at >= begin && at < begin + run->text.size; /* not in normalised text */
     return rw_fail_at(run->err, RW_ERR_INPUT, "tokenizer.byte", run->tokenizer->where,
@@ -210,19 +212,19 @@ static rw_status missing_byte(const tk_run *run, const char *at) {
                       (unsigned)(uint8_t)*at);
 }
 
-static void append_symbol(tk_run *run, uint32_t *count, int32_t id) {
+static void append_symbol(rw_tk_run *run, uint32_t *count, int32_t id) {
     uint32_t at = (*count)++;
     run->symbols[at] =
-        (tk_symbol){.id = id, .prev = at > 0 ? at - 1 : TK_END, .next = TK_END, .alive = true};
+        (rw_tk_symbol){.id = id, .prev = at > 0 ? at - 1 : TK_END, .next = TK_END, .alive = true};
     if (at > 0)
         run->symbols[at - 1].next = at;
 }
 
 /* Replaces symbols that are no tokens by those that they fall back to, as Hugging Face tokenizers
    does before it merges; there is room for their ids and symbols. */
-static rw_status settle(tk_run *run, uint32_t *count) {
+static rw_status settle(rw_tk_run *run, uint32_t *count) {
     size_t before = run->count, after;
-    RW_TRY(tk_sp_emit(run, *count));
+    RW_TRY(rw_tk_sp_emit(run, *count));
     after = run->count;
     run->count = before;
     *count = 0;
@@ -231,12 +233,12 @@ static rw_status settle(tk_run *run, uint32_t *count) {
     return RW_OK;
 }
 
-static rw_status spell_characters(tk_run *run, rw_str piece, uint32_t *count) {
+static rw_status spell_characters(rw_tk_run *run, rw_str piece, uint32_t *count) {
     bool lacks = false;
     for (size_t at = 0; at < piece.size;) {
         uint32_t c = 0;
         size_t step = rw_utf8_decode(piece.data + at, piece.size - at, &c);
-        int32_t id = tk_sp_symbol(run->tokenizer, piece.data + at, step, c);
+        int32_t id = rw_tk_sp_symbol(run->tokenizer, piece.data + at, step, c);
         append_symbol(run, count, id);
         lacks |= id >= TK_LACKING;
         at += step > 0 ? step : 1;
@@ -246,8 +248,8 @@ static rw_status spell_characters(tk_run *run, rw_str piece, uint32_t *count) {
 
 /* One symbol a byte. A byte that the vocabulary lacks becomes its unknown token (neighbours share
    one if the file says so); without one it is dropped or refused, as the caller asked. */
-static rw_status spell_piece(tk_run *run, rw_str piece, uint32_t *count) {
-    const tk_bpe *bpe = &run->tokenizer->bpe;
+static rw_status spell_piece(rw_tk_run *run, rw_str piece, uint32_t *count) {
+    const rw_tk_bpe *bpe = &run->tokenizer->bpe;
     if (run->tokenizer->kind == TK_SENTENCEPIECE_BPE)
         return spell_characters(run, piece, count);
     for (size_t i = 0; i < piece.size; i++) {
@@ -266,22 +268,22 @@ static rw_status spell_piece(tk_run *run, rw_str piece, uint32_t *count) {
 }
 
 /* The token that is the whole piece; -1: none. */
-static int32_t find_whole(tk_run *run, rw_str piece) {
+static int32_t find_whole(rw_tk_run *run, rw_str piece) {
     const rw_tokenizer *tokenizer = run->tokenizer;
     if (piece.size > tokenizer->longest)
         return -1;
     size_t size = 0;
     for (size_t i = 0; i < piece.size; i++)
         size += rw_utf8_encode(tokenizer->alphabet[(uint8_t)piece.data[i]], run->spelled + size);
-    return tk_find_model(tokenizer, (rw_str){run->spelled, size});
+    return rw_tk_find_model(tokenizer, (rw_str){run->spelled, size});
 }
 
-static rw_status encode_new(tk_run *run, rw_str piece) {
+static rw_status encode_new(rw_tk_run *run, rw_str piece) {
     bool characters = run->tokenizer->kind == TK_SENTENCEPIECE_BPE;
     if (run->tokenizer->bpe.ignore_merges && !characters) {
         int32_t whole = find_whole(run, piece);
         if (whole >= 0)
-            return tk_emit(run, &whole, 1);
+            return rw_tk_emit(run, &whole, 1);
     }
     uint32_t count = 0;
     RW_TRY(reserve_symbols(run, piece.size));
@@ -292,19 +294,19 @@ static rw_status encode_new(tk_run *run, rw_str piece) {
         queue_pair(run, i);
     merge_symbols(run);
     if (characters)
-        return tk_sp_emit(run, count);
+        return rw_tk_sp_emit(run, count);
     for (uint32_t i = 0; i < count; i++)
         if (run->symbols[i].alive)
             run->ids[run->count++] = run->symbols[i].id;
     return RW_OK;
 }
 
-rw_status tk_bpe_encode(tk_run *run, rw_str piece) {
-    const tk_bpe *bpe = &run->tokenizer->bpe;
+rw_status rw_tk_bpe_encode(rw_tk_run *run, rw_str piece) {
+    const rw_tk_bpe *bpe = &run->tokenizer->bpe;
     bool bytes = run->tokenizer->kind == TK_BYTE_LEVEL_BPE;
     if (bytes && piece.size == 1 && bpe->byte_id[(uint8_t)piece.data[0]] >= 0)
-        return tk_emit(run, &bpe->byte_id[(uint8_t)piece.data[0]], 1);
-    tk_seen *seen = &run->seen[tk_hash(piece) & run->seen_mask];
+        return rw_tk_emit(run, &bpe->byte_id[(uint8_t)piece.data[0]], 1);
+    rw_tk_seen *seen = &run->seen[rw_tk_hash(piece) & run->seen_mask];
     if (seen->size == piece.size && memcmp(seen->piece, piece.data, piece.size) == 0) {
         RW_TRY(reserve_ids(run, seen->ids_count));
         memcpy(run->ids + run->count, run->ids + seen->ids_at, seen->ids_count * sizeof *run->ids);
@@ -313,9 +315,9 @@ rw_status tk_bpe_encode(tk_run *run, rw_str piece) {
     }
     size_t before = run->count;
     RW_TRY(encode_new(run, piece));
-    *seen = (tk_seen){.piece = piece.data,
-                      .size = (uint32_t)piece.size,
-                      .ids_count = (uint32_t)(run->count - before),
-                      .ids_at = before};
+    *seen = (rw_tk_seen){.piece = piece.data,
+                         .size = (uint32_t)piece.size,
+                         .ids_count = (uint32_t)(run->count - before),
+                         .ids_at = before};
     return RW_OK;
 }

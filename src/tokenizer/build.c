@@ -7,28 +7,28 @@
 
 /* ---- hashing -------------------------------------------------------------------------------- */
 
-uint64_t tk_mix(uint64_t x) { /* the finaliser of splitmix64 (Steele et al. 2014) */
+uint64_t rw_tk_mix(uint64_t x) { /* the finaliser of splitmix64 (Steele et al. 2014) */
     x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
     x = (x ^ (x >> 27)) * 0x94d049bb133111ebu;
     return x ^ (x >> 31);
 }
 
-uint64_t tk_hash(rw_str bytes) {
+uint64_t rw_tk_hash(rw_str bytes) {
     const char *data = bytes.data;
     size_t size = bytes.size;
     uint64_t hash = 0x9e3779b97f4a7c15u ^ size;
     for (; size >= 8; data += 8, size -= 8) {
         uint64_t word;
         memcpy(&word, data, 8);
-        hash = tk_mix(hash ^ word);
+        hash = rw_tk_mix(hash ^ word);
     }
     uint64_t rest = 0;
     if (size > 0)
         memcpy(&rest, data, size);
-    return tk_mix(hash ^ rest);
+    return rw_tk_mix(hash ^ rest);
 }
 
-size_t tk_table_size(size_t count) {
+size_t rw_tk_table_size(size_t count) {
     size_t size = 16;
     while (size < 2 * count)
         size *= 2;
@@ -45,7 +45,7 @@ static void pcre_free(void *block, void *ctx) {
     rw_free(ctx, block);
 }
 
-rw_status tk_begin(tk_builder *builder, rw_context *ctx, const char *where) {
+rw_status rw_tk_begin(rw_tk_builder *builder, rw_context *ctx, const char *where) {
     rw_tokenizer *tokenizer = rw_calloc(ctx, 1, sizeof *tokenizer);
     if (!tokenizer)
         return rw_fail_memory(builder->err, where, sizeof *tokenizer);
@@ -55,16 +55,16 @@ rw_status tk_begin(tk_builder *builder, rw_context *ctx, const char *where) {
     tokenizer->kind = TK_BYTE_LEVEL_BPE;
     tokenizer->bos = tokenizer->eos = tokenizer->bpe.unknown = -1;
     for (unsigned byte = 0; byte < 256; byte++)
-        tokenizer->alphabet[byte] = tk_alphabet_char((uint8_t)byte);
+        tokenizer->alphabet[byte] = rw_tk_alphabet_char((uint8_t)byte);
     tokenizer->where =
         rw_arena_text(&tokenizer->arena, where ? where : "", where ? strlen(where) : 0);
     tokenizer->pcre = pcre2_general_context_create(pcre_alloc, pcre_free, ctx);
     if (tokenizer->where && tokenizer->pcre)
         return RW_OK;
-    return tk_end(builder, rw_fail_memory(builder->err, where, 0), NULL);
+    return rw_tk_end(builder, rw_fail_memory(builder->err, where, 0), NULL);
 }
 
-rw_status tk_end(tk_builder *builder, rw_status status, rw_tokenizer **out) {
+rw_status rw_tk_end(rw_tk_builder *builder, rw_status status, rw_tokenizer **out) {
     rw_buf_free(&builder->scratch);
     if (status == RW_OK)
         *out = builder->tokenizer;
@@ -97,7 +97,7 @@ static int shown(rw_str name) {
     return (int)(name.size < 80 ? name.size : 80);
 }
 
-rw_status tk_unsupported(const tk_builder *builder, const char *part, rw_str name) {
+rw_status rw_tk_unsupported(const rw_tk_builder *builder, const char *part, rw_str name) {
     return rw_fail(builder->err, RW_ERR_INPUT, "tokenizer.unsupported", builder->tokenizer->where,
                    "%s \"%.*s\" isn't supported; this tokenizer can't be used yet", part,
                    shown(name), name.data ? name.data : "");
@@ -105,17 +105,17 @@ rw_status tk_unsupported(const tk_builder *builder, const char *part, rw_str nam
 
 /* ---- tokens --------------------------------------------------------------------------------- */
 
-rw_status tk_reserve_tokens(tk_builder *builder, size_t count) {
+rw_status rw_tk_reserve_tokens(rw_tk_builder *builder, size_t count) {
     rw_tokenizer *tokenizer = builder->tokenizer;
     if (count > TK_COUNT_MAX)
         return rw_fail(builder->err, RW_ERR_INPUT, "tokenizer.too_large", tokenizer->where,
                        "there are %zu tokens; at most %d are supported", count, TK_COUNT_MAX);
-    size_t size = tk_table_size(count);
+    size_t size = rw_tk_table_size(count);
     tokenizer->capacity = count;
     tokenizer->tokens = rw_calloc(tokenizer->ctx, count + 1, sizeof *tokenizer->tokens);
     tokenizer->by_spelling = rw_calloc(tokenizer->ctx, size, sizeof *tokenizer->by_spelling);
     if (!tokenizer->tokens || !tokenizer->by_spelling)
-        return rw_fail_memory(builder->err, tokenizer->where, count * sizeof(tk_token));
+        return rw_fail_memory(builder->err, tokenizer->where, count * sizeof(rw_tk_token));
     tokenizer->spelling_mask = size - 1;
     memset(tokenizer->by_spelling, 0xff, size * sizeof *tokenizer->by_spelling);
     return RW_OK;
@@ -123,7 +123,7 @@ rw_status tk_reserve_tokens(tk_builder *builder, size_t count) {
 
 /* Slot of the token with this spelling, or the free slot where it belongs. */
 static int32_t *spelling_slot(const rw_tokenizer *tokenizer, rw_str spelling) {
-    size_t slot = tk_hash(spelling) & tokenizer->spelling_mask;
+    size_t slot = rw_tk_hash(spelling) & tokenizer->spelling_mask;
     int32_t id;
     while ((id = tokenizer->by_spelling[slot]) >= 0 &&
            !rw_str_equal(tokenizer->tokens[id].spelling, spelling))
@@ -131,17 +131,17 @@ static int32_t *spelling_slot(const rw_tokenizer *tokenizer, rw_str spelling) {
     return &tokenizer->by_spelling[slot];
 }
 
-int32_t tk_find(const rw_tokenizer *tokenizer, rw_str spelling) {
+int32_t rw_tk_find(const rw_tokenizer *tokenizer, rw_str spelling) {
     return *spelling_slot(tokenizer, spelling);
 }
 
-int32_t tk_find_model(const rw_tokenizer *tokenizer, rw_str spelling) {
-    int32_t id = tk_find(tokenizer, spelling);
+int32_t rw_tk_find_model(const rw_tokenizer *tokenizer, rw_str spelling) {
+    int32_t id = rw_tk_find(tokenizer, spelling);
     return id >= 0 && tokenizer->tokens[id].model ? id : -1;
 }
 
 /* Takes `id` for a token with this spelling, which is new. */
-static rw_status claim(tk_builder *builder, uint64_t id, rw_str spelling) {
+static rw_status claim(rw_tk_builder *builder, uint64_t id, rw_str spelling) {
     rw_tokenizer *tokenizer = builder->tokenizer;
     rw_error *err = builder->err;
     int32_t *slot = spelling_slot(tokenizer, spelling);
@@ -154,7 +154,7 @@ static rw_status claim(tk_builder *builder, uint64_t id, rw_str spelling) {
                        "the token \"%.*s\" has the id %llu, but the file has %zu tokens at most; "
                        "ids must count from 0 without holes",
                        shown(spelling), spelling.data, (unsigned long long)id, tokenizer->capacity);
-    tk_token *token = &tokenizer->tokens[id];
+    rw_tk_token *token = &tokenizer->tokens[id];
     if (token->present)
         return rw_fail(err, RW_ERR_INPUT, "tokenizer.duplicate_id", tokenizer->where,
                        "the tokens \"%.*s\" and \"%.*s\" both have the id %llu; the vocabulary is "
@@ -164,31 +164,31 @@ static rw_status claim(tk_builder *builder, uint64_t id, rw_str spelling) {
     char *copy = rw_arena_text(&tokenizer->arena, spelling.data, spelling.size);
     if (!copy)
         return rw_fail_memory(err, tokenizer->where, spelling.size);
-    *token = (tk_token){.spelling = {copy, spelling.size}, .present = true};
+    *token = (rw_tk_token){.spelling = {copy, spelling.size}, .present = true};
     token->bytes = token->spelling;
     *slot = (int32_t)id;
     tokenizer->count++;
     return RW_OK;
 }
 
-rw_status tk_set_token(tk_builder *builder, uint64_t id, rw_str spelling) {
+rw_status rw_tk_set_token(rw_tk_builder *builder, uint64_t id, rw_str spelling) {
     rw_tokenizer *tokenizer = builder->tokenizer;
     RW_TRY(claim(builder, id, spelling));
-    tk_token *token = &tokenizer->tokens[id];
+    rw_tk_token *token = &tokenizer->tokens[id];
     token->model = true;
     if (tokenizer->kind == TK_SENTENCEPIECE_BPE)
-        return tk_sp_bytes(builder, token->spelling, &token->bytes);
+        return rw_tk_sp_bytes(builder, token->spelling, &token->bytes);
     char *bytes = rw_arena_alloc(&tokenizer->arena, spelling.size + 1);
     if (!bytes)
         return rw_fail_memory(builder->err, tokenizer->where, spelling.size);
     size_t size = 0;
     /* A spelling with other characters stands for itself; BPE never gets there. */
-    if (tk_alphabet_bytes(spelling, bytes, &size))
+    if (rw_tk_alphabet_bytes(spelling, bytes, &size))
         token->bytes = (rw_str){bytes, size};
     return RW_OK;
 }
 
-static rw_status append_added(tk_builder *builder, const tk_added *added) {
+static rw_status append_added(rw_tk_builder *builder, const rw_tk_added *added) {
     rw_tokenizer *tokenizer = builder->tokenizer;
     if (tokenizer->added_count == tokenizer->added_capacity) {
         size_t grown = tokenizer->added_capacity * 2 + 16;
@@ -205,20 +205,20 @@ static rw_status append_added(tk_builder *builder, const tk_added *added) {
     return RW_OK;
 }
 
-rw_status tk_add_token(tk_builder *builder, uint64_t id, tk_added added) {
+rw_status rw_tk_add_token(rw_tk_builder *builder, uint64_t id, rw_tk_added added) {
     rw_tokenizer *tokenizer = builder->tokenizer;
     if (added.content.size == 0 || added.content.size > TK_ADDED_LENGTH_MAX)
         return rw_fail(builder->err, RW_ERR_INPUT, "tokenizer.special_token", tokenizer->where,
                        "the added token with the id %llu has %zu bytes; 1 to %d are supported",
                        (unsigned long long)id, added.content.size, TK_ADDED_LENGTH_MAX);
-    int32_t known = tk_find(tokenizer, added.content);
+    int32_t known = rw_tk_find(tokenizer, added.content);
     bool in_vocabulary = known >= 0 && (uint64_t)known == id && !tokenizer->tokens[known].added;
     if (!in_vocabulary)
         RW_TRY(claim(builder, id, added.content));
-    tk_token *token = &tokenizer->tokens[id];
+    rw_tk_token *token = &tokenizer->tokens[id];
     token->bytes = token->spelling;
     if (tokenizer->kind == TK_SENTENCEPIECE_BPE)
-        RW_TRY(tk_sp_bytes(builder, token->spelling, &token->bytes));
+        RW_TRY(rw_tk_sp_bytes(builder, token->spelling, &token->bytes));
     token->added = true;
     token->special = added.special;
     added.content = token->spelling;
@@ -229,7 +229,7 @@ rw_status tk_add_token(tk_builder *builder, uint64_t id, tk_added added) {
 /* ---- tables --------------------------------------------------------------------------------- */
 
 /* `count` distinct ids fill 0 .. count-1 unless there is a hole. */
-static rw_status refuse_holes(const tk_builder *builder) {
+static rw_status refuse_holes(const rw_tk_builder *builder) {
     const rw_tokenizer *tokenizer = builder->tokenizer;
     for (size_t id = 0; id < tokenizer->count; id++)
         if (!tokenizer->tokens[id].present)
@@ -240,15 +240,15 @@ static rw_status refuse_holes(const tk_builder *builder) {
     return RW_OK;
 }
 
-static rw_status index_added(tk_builder *builder) {
+static rw_status index_added(rw_tk_builder *builder) {
     rw_tokenizer *tokenizer = builder->tokenizer;
     for (size_t i = 0; i < tokenizer->added_count; i++) {
-        const tk_added *added = &tokenizer->added[i];
+        const rw_tk_added *added = &tokenizer->added[i];
         rw_str content = added->content;
         if (added->normalized)
-            RW_TRY(
-                tk_normalize(tokenizer, &tokenizer->arena, content, false, &content, builder->err));
-        RW_TRY(tk_trie_insert(
+            RW_TRY(rw_tk_normalize(tokenizer, &tokenizer->arena, content, false, &content,
+                                   builder->err));
+        RW_TRY(rw_tk_trie_insert(
             tokenizer, added->normalized ? &tokenizer->normalized_trie : &tokenizer->raw_trie,
             content, i, builder->err));
     }
@@ -259,16 +259,16 @@ static void index_bytes(rw_tokenizer *tokenizer) {
     for (unsigned byte = 0; byte < 256; byte++) {
         char character[4];
         size_t size = rw_utf8_encode(tokenizer->alphabet[byte], character);
-        tokenizer->bpe.byte_id[byte] = tk_find_model(tokenizer, (rw_str){character, size});
+        tokenizer->bpe.byte_id[byte] = rw_tk_find_model(tokenizer, (rw_str){character, size});
     }
 }
 
-rw_status tk_index_tokens(tk_builder *builder) {
+rw_status rw_tk_index_tokens(rw_tk_builder *builder) {
     rw_tokenizer *tokenizer = builder->tokenizer;
     RW_TRY(refuse_holes(builder));
     bool characters = tokenizer->kind == TK_SENTENCEPIECE_BPE;
     for (size_t id = 0; id < tokenizer->count; id++) {
-        const tk_token *token = &tokenizer->tokens[id];
+        const rw_tk_token *token = &tokenizer->tokens[id];
         size_t size = characters ? token->spelling.size : token->bytes.size;
         if (size > tokenizer->longest)
             tokenizer->longest = size;

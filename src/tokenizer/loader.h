@@ -8,8 +8,8 @@
 #include "base/json.h"
 #include "tokenizer/internal.h"
 
-typedef struct tk_loader {
-    tk_builder builder;
+typedef struct rw_tk_loader {
+    rw_tk_builder builder;
     rw_context *ctx;
     const char *where;
     rw_error *err;
@@ -19,24 +19,25 @@ typedef struct tk_loader {
     bool decodes_byte_level; /* the decoder ByteLevel was                         */
     bool decodes_characters; /* a decoder of SentencePiece-style BPE was          */
     bool fuses;              /* the decoder Fuse was: what follows sees all text  */
-} tk_loader;
+} rw_tk_loader;
 
 /* Typed reads. */
-rw_status tk_type_error(const tk_loader *load, const char *what, const char *wanted);
-rw_status tk_wanted(const tk_loader *load, const rw_json *node, rw_json_type type,
-                    const char *what);
+rw_status rw_tk_type_error(const rw_tk_loader *load, const char *what, const char *wanted);
+rw_status rw_tk_wanted(const rw_tk_loader *load, const rw_json *node, rw_json_type type,
+                       const char *what);
 /* A bool that may be absent or null. */
-rw_status tk_read_bool(const tk_loader *load, const rw_json *node, const char *key, bool fallback,
-                       bool *out);
-rw_status tk_read_id(const tk_loader *load, const rw_json *node, const char *what, uint64_t *out);
+rw_status rw_tk_read_bool(const rw_tk_loader *load, const rw_json *node, const char *key,
+                          bool fallback, bool *out);
+rw_status rw_tk_read_id(const rw_tk_loader *load, const rw_json *node, const char *what,
+                        uint64_t *out);
 /* Refuses members of `node` other than "type" and `known` (ends in NULL). */
-rw_status tk_refuse_members(const tk_loader *load, const rw_json *node, const char *const *known,
-                            const char *of);
+rw_status rw_tk_refuse_members(const rw_tk_loader *load, const rw_json *node,
+                               const char *const *known, const char *of);
 
 /* pipeline_json.c: the parts of `root`; each may be null or absent. */
-rw_status tk_read_normalizer(tk_loader *load, const rw_json *root);
-rw_status tk_read_pre_tokenizer(tk_loader *load, const rw_json *root);
-rw_status tk_read_decoder(tk_loader *load, const rw_json *root);
-rw_status tk_read_post_processor(tk_loader *load, const rw_json *root);
+rw_status rw_tk_read_normalizer(rw_tk_loader *load, const rw_json *root);
+rw_status rw_tk_read_pre_tokenizer(rw_tk_loader *load, const rw_json *root);
+rw_status rw_tk_read_decoder(rw_tk_loader *load, const rw_json *root);
+rw_status rw_tk_read_post_processor(rw_tk_loader *load, const rw_json *root);
 
 #endif

@@ -157,7 +157,7 @@ static bool encode(const points *p, rw_arena *arena, rw_str *out) {
     return true;
 }
 
-static bool apply(tk_rewrite form, points *p, rw_arena *arena, rw_str text, rw_str *out) {
+static bool apply(rw_tk_rewrite form, points *p, rw_arena *arena, rw_str text, rw_str *out) {
     if (!decompose(p, text) || !order_marks(p))
         return false;
     if (form == TK_NFC && !compose(p))
@@ -166,7 +166,7 @@ static bool apply(tk_rewrite form, points *p, rw_arena *arena, rw_str text, rw_s
 }
 
 /* Below U+0300 nothing changes in form C, and below U+00C0 in form D. */
-static bool may_change(tk_rewrite form, rw_str text) {
+static bool may_change(rw_tk_rewrite form, rw_str text) {
     unsigned char first = form == TK_NFC ? 0xcc : 0xc3; /* of U+0300, U+00C0 in UTF-8 */
     for (size_t i = 0; i < text.size; i++)
         if ((unsigned char)text.data[i] >= first)
@@ -179,7 +179,7 @@ static bool may_change(tk_rewrite form, rw_str text) {
 /* Files may ask for long replacements one after the other; real ones make 3 bytes out of 1. */
 enum { GROWTH_MAX = 16, AFFIX_BYTES_MAX = 64 };
 
-static rw_status unicode_form(const rw_tokenizer *tokenizer, tk_rewrite form, rw_arena *arena,
+static rw_status unicode_form(const rw_tokenizer *tokenizer, rw_tk_rewrite form, rw_arena *arena,
                               rw_str text, rw_str *out, rw_error *err) {
     points p = {.ctx = tokenizer->ctx};
     bool ok = apply(form, &p, arena, text, out);
@@ -204,8 +204,8 @@ static char *put(char *end, const char *bytes, size_t size) {
     return end + size;
 }
 
-static rw_status replace(const rw_tokenizer *tokenizer, const tk_normalizer *step, rw_arena *arena,
-                         rw_str text, rw_str *out, rw_error *err) {
+static rw_status replace(const rw_tokenizer *tokenizer, const rw_tk_normalizer *step,
+                         rw_arena *arena, rw_str text, rw_str *out, rw_error *err) {
     size_t matches = count_matches(text, step->from);
     if (matches == 0) {
         *out = text;
@@ -228,8 +228,8 @@ static rw_status replace(const rw_tokenizer *tokenizer, const tk_normalizer *ste
     return RW_OK;
 }
 
-static rw_status prepend(const rw_tokenizer *tokenizer, const tk_normalizer *step, rw_arena *arena,
-                         rw_str text, rw_str *out, rw_error *err) {
+static rw_status prepend(const rw_tokenizer *tokenizer, const rw_tk_normalizer *step,
+                         rw_arena *arena, rw_str text, rw_str *out, rw_error *err) {
     size_t size = step->to.size + text.size;
     char *copy = rw_arena_alloc(arena, size + 1);
     if (!copy)
@@ -239,7 +239,7 @@ static rw_status prepend(const rw_tokenizer *tokenizer, const tk_normalizer *ste
     return RW_OK;
 }
 
-static rw_status take_step(const rw_tokenizer *tokenizer, const tk_normalizer *step,
+static rw_status take_step(const rw_tokenizer *tokenizer, const rw_tk_normalizer *step,
                            rw_arena *arena, rw_str text, rw_str *out, rw_error *err) {
     if (step->kind == TK_REPLACE)
         return replace(tokenizer, step, arena, text, out, err);
@@ -251,8 +251,8 @@ static rw_status take_step(const rw_tokenizer *tokenizer, const tk_normalizer *s
     return RW_OK;
 }
 
-static rw_status run_steps(const rw_tokenizer *tokenizer, const tk_normalizer *steps, size_t count,
-                           rw_arena *arena, rw_str text, bool continues, rw_str *out,
+static rw_status run_steps(const rw_tokenizer *tokenizer, const rw_tk_normalizer *steps,
+                           size_t count, rw_arena *arena, rw_str text, bool continues, rw_str *out,
                            rw_error *err) {
     size_t limit = text.size < SIZE_MAX / 2 / GROWTH_MAX ? text.size * GROWTH_MAX + 4096 : SIZE_MAX;
     *out = text;
@@ -268,18 +268,19 @@ static rw_status run_steps(const rw_tokenizer *tokenizer, const tk_normalizer *s
     return RW_OK;
 }
 
-rw_status tk_rewrite_text(const rw_tokenizer *tokenizer, const tk_normalizer *steps, size_t count,
-                          rw_arena *arena, rw_str text, rw_str *out, rw_error *err) {
+rw_status rw_tk_rewrite_text(const rw_tokenizer *tokenizer, const rw_tk_normalizer *steps,
+                             size_t count, rw_arena *arena, rw_str text, rw_str *out,
+                             rw_error *err) {
     return run_steps(tokenizer, steps, count, arena, text, false, out, err);
 }
 
-rw_status tk_normalize(const rw_tokenizer *tokenizer, rw_arena *arena, rw_str text, bool continues,
-                       rw_str *out, rw_error *err) {
+rw_status rw_tk_normalize(const rw_tokenizer *tokenizer, rw_arena *arena, rw_str text,
+                          bool continues, rw_str *out, rw_error *err) {
     return run_steps(tokenizer, tokenizer->normalizers, tokenizer->normalizer_count, arena, text,
                      continues, out, err);
 }
 
-static rw_status add_step(rw_tokenizer *tokenizer, tk_normalizer step, tk_normalizer *steps,
+static rw_status add_step(rw_tokenizer *tokenizer, rw_tk_normalizer step, rw_tk_normalizer *steps,
                           size_t *count, rw_error *err) {
     if (*count == TK_STAGES_MAX)
         return rw_fail(err, RW_ERR_INPUT, "tokenizer.too_large", tokenizer->where,
@@ -300,11 +301,11 @@ static rw_status add_step(rw_tokenizer *tokenizer, tk_normalizer step, tk_normal
     return RW_OK;
 }
 
-rw_status tk_add_normalizer(rw_tokenizer *tokenizer, tk_normalizer step, rw_error *err) {
+rw_status rw_tk_add_normalizer(rw_tokenizer *tokenizer, rw_tk_normalizer step, rw_error *err) {
     return add_step(tokenizer, step, tokenizer->normalizers, &tokenizer->normalizer_count, err);
 }
 
-rw_status tk_add_decoder_replace(rw_tokenizer *tokenizer, tk_normalizer step, rw_error *err) {
+rw_status rw_tk_add_decoder_replace(rw_tokenizer *tokenizer, rw_tk_normalizer step, rw_error *err) {
     return add_step(tokenizer, step, tokenizer->decoder.replace, &tokenizer->decoder.replace_count,
                     err);
 }

@@ -180,7 +180,7 @@ static rw_status element(reader *r) {
     }
 }
 
-rw_status tk_pattern_translate(rw_str pattern, const char *where, rw_buf *out, rw_error *err) {
+rw_status rw_tk_pattern_translate(rw_str pattern, const char *where, rw_buf *out, rw_error *err) {
     reader r = {.text = pattern, .where = where, .out = out, .err = err};
     while (r.at < pattern.size)
         RW_TRY(element(&r));

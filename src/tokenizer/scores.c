@@ -35,7 +35,7 @@ static size_t sort_scores(const float *scores, size_t count, float *sorted) {
 /* The symbol that is spelled so; -1: none. */
 static int32_t find_symbol(const rw_tokenizer *tokenizer, rw_str spelling) {
     uint32_t c = 0;
-    int32_t id = tk_find_model(tokenizer, spelling);
+    int32_t id = rw_tk_find_model(tokenizer, spelling);
     if (id >= 0)
         return id;
     size_t step = rw_utf8_decode(spelling.data, spelling.size, &c);
@@ -54,16 +54,16 @@ static void append_splits(rw_tokenizer *tokenizer, int32_t id, uint32_t rank, rw
         if (left >= 0)
             right = find_symbol(tokenizer, (rw_str){spelling.data + at, spelling.size - at});
         if (right >= 0) {
-            tk_merge merge = {.pair = tk_bpe_pair(left, right), .rank = rank, .id = id};
+            rw_tk_merge merge = {.pair = rw_tk_bpe_pair(left, right), .rank = rank, .id = id};
             rw_buf_append(merges, &merge, sizeof merge);
-            tk_sp_add_joint(&tokenizer->bpe, before, behind);
+            rw_tk_sp_add_joint(&tokenizer->bpe, before, behind);
         }
         before = behind;
         at += step;
     }
 }
 
-static rw_status check_token(const tk_builder *builder, size_t id, float score) {
+static rw_status check_token(const rw_tk_builder *builder, size_t id, float score) {
     const rw_tokenizer *tokenizer = builder->tokenizer;
     if (isnan(score))
         return rw_fail(builder->err, RW_ERR_INPUT, "tokenizer.score", tokenizer->where,
@@ -75,11 +75,11 @@ static rw_status check_token(const tk_builder *builder, size_t id, float score) 
     return RW_OK;
 }
 
-static rw_status collect(tk_builder *builder, const float *scores, const float *sorted,
+static rw_status collect(rw_tk_builder *builder, const float *scores, const float *sorted,
                          size_t distinct, rw_buf *merges) {
     rw_tokenizer *tokenizer = builder->tokenizer;
     for (size_t id = 0; id < tokenizer->count; id++) {
-        const tk_token *token = &tokenizer->tokens[id];
+        const rw_tk_token *token = &tokenizer->tokens[id];
         if (!token->model || !rw_utf8_valid(token->spelling, NULL))
             continue; /* no text is ever spelled so */
         const float *place = bsearch(&scores[id], sorted, distinct, sizeof *sorted, compare_scores);
@@ -88,18 +88,18 @@ static rw_status collect(tk_builder *builder, const float *scores, const float *
     return rw_buf_status(merges, builder->err);
 }
 
-static rw_status put_merges(tk_builder *builder, const rw_buf *merges) {
-    size_t count = merges->size / sizeof(tk_merge);
-    RW_TRY(tk_bpe_reserve_merges(builder->tokenizer, count, builder->err));
+static rw_status put_merges(rw_tk_builder *builder, const rw_buf *merges) {
+    size_t count = merges->size / sizeof(rw_tk_merge);
+    RW_TRY(rw_tk_bpe_reserve_merges(builder->tokenizer, count, builder->err));
     for (size_t i = 0; i < count; i++) {
-        tk_merge merge;
+        rw_tk_merge merge;
         memcpy(&merge, merges->data + i * sizeof merge, sizeof merge);
-        tk_bpe_put_merge(&builder->tokenizer->bpe, merge);
+        rw_tk_bpe_put_merge(&builder->tokenizer->bpe, merge);
     }
     return RW_OK;
 }
 
-rw_status tk_sp_add_scores(tk_builder *builder, const float *scores) {
+rw_status rw_tk_sp_add_scores(rw_tk_builder *builder, const float *scores) {
     rw_tokenizer *tokenizer = builder->tokenizer;
     rw_context *ctx = tokenizer->ctx;
     size_t count = tokenizer->count;

@@ -11,7 +11,7 @@
  */
 #include "tokenizer/internal.h"
 
-const rw_str tk_space_mark = {"\xe2\x96\x81", 3};
+const rw_str rw_tk_space_mark = {"\xe2\x96\x81", 3};
 
 /* ---- tables --------------------------------------------------------------------------------- */
 
@@ -21,7 +21,7 @@ static int hex_digit(char c) {
     return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
 }
 
-bool tk_sp_byte(rw_str spelling, uint8_t *byte) {
+bool rw_tk_sp_byte(rw_str spelling, uint8_t *byte) {
     const char *s = spelling.data;
     if (spelling.size != 6 || s[0] != '<' || s[1] != '0' || s[2] != 'x' || s[5] != '>')
         return false;
@@ -30,13 +30,13 @@ bool tk_sp_byte(rw_str spelling, uint8_t *byte) {
     return high >= 0 && low >= 0;
 }
 
-rw_status tk_sp_bytes(tk_builder *builder, rw_str spelling, rw_str *out) {
+rw_status rw_tk_sp_bytes(rw_tk_builder *builder, rw_str spelling, rw_str *out) {
     rw_tokenizer *tokenizer = builder->tokenizer;
-    const tk_decoder *decoder = &tokenizer->decoder;
+    const rw_tk_decoder *decoder = &tokenizer->decoder;
     uint8_t byte = 0;
-    if (!decoder->bytes || !tk_sp_byte(spelling, &byte))
-        return tk_rewrite_text(tokenizer, decoder->replace, decoder->replace_count,
-                               &tokenizer->arena, spelling, out, builder->err);
+    if (!decoder->bytes || !rw_tk_sp_byte(spelling, &byte))
+        return rw_tk_rewrite_text(tokenizer, decoder->replace, decoder->replace_count,
+                                  &tokenizer->arena, spelling, out, builder->err);
     char text = (char)byte;
     const char *copy = rw_arena_text(&tokenizer->arena, &text, 1);
     if (!copy)
@@ -45,35 +45,35 @@ rw_status tk_sp_bytes(tk_builder *builder, rw_str spelling, rw_str *out) {
     return RW_OK;
 }
 
-rw_status tk_sp_index(tk_builder *builder) {
+rw_status rw_tk_sp_index(rw_tk_builder *builder) {
     rw_tokenizer *tokenizer = builder->tokenizer;
-    tk_bpe *bpe = &tokenizer->bpe;
+    rw_tk_bpe *bpe = &tokenizer->bpe;
     for (unsigned byte = 0; byte < 256; byte++) {
         static const char digits[] = "0123456789ABCDEF";
         char spelling[] = {'<', '0', 'x', digits[byte >> 4], digits[byte & 15], '>'};
         bpe->byte_id[byte] =
-            bpe->byte_fallback ? tk_find(tokenizer, (rw_str){spelling, sizeof spelling}) : -1;
+            bpe->byte_fallback ? rw_tk_find(tokenizer, (rw_str){spelling, sizeof spelling}) : -1;
     }
     for (unsigned c = 0; c < 128; c++) {
         char character = (char)c;
-        bpe->ascii_id[c] = tk_find_model(tokenizer, (rw_str){&character, 1});
+        bpe->ascii_id[c] = rw_tk_find_model(tokenizer, (rw_str){&character, 1});
     }
-    size_t bits = 4 * tk_table_size(tokenizer->count);
+    size_t bits = 4 * rw_tk_table_size(tokenizer->count);
     bpe->joints = rw_calloc(tokenizer->ctx, bits / 64, sizeof *bpe->joints);
     bpe->joint_mask = bits - 1;
     return bpe->joints ? RW_OK : rw_fail_memory(builder->err, tokenizer->where, bits / 8);
 }
 
-static size_t joint_bit(const tk_bpe *bpe, uint32_t before, uint32_t behind) {
-    return tk_mix((uint64_t)before << 32 | behind) & bpe->joint_mask;
+static size_t joint_bit(const rw_tk_bpe *bpe, uint32_t before, uint32_t behind) {
+    return rw_tk_mix((uint64_t)before << 32 | behind) & bpe->joint_mask;
 }
 
-void tk_sp_add_joint(tk_bpe *bpe, uint32_t before, uint32_t behind) {
+void rw_tk_sp_add_joint(rw_tk_bpe *bpe, uint32_t before, uint32_t behind) {
     size_t bit = joint_bit(bpe, before, behind);
     bpe->joints[bit / 64] |= 1ull << bit % 64;
 }
 
-static bool may_join(const tk_bpe *bpe, uint32_t before, uint32_t behind) {
+static bool may_join(const rw_tk_bpe *bpe, uint32_t before, uint32_t behind) {
     size_t bit = joint_bit(bpe, before, behind);
     return bpe->joints[bit / 64] >> bit % 64 & 1;
 }
@@ -91,9 +91,9 @@ static uint32_t last_character(rw_str text) {
     return first_character((rw_str){text.data + at, text.size - at});
 }
 
-void tk_sp_join(tk_bpe *bpe, rw_str left, rw_str right) {
+void rw_tk_sp_join(rw_tk_bpe *bpe, rw_str left, rw_str right) {
     if (left.size > 0 && right.size > 0) /* else no symbol is ever spelled so */
-        tk_sp_add_joint(bpe, last_character(left), first_character(right));
+        rw_tk_sp_add_joint(bpe, last_character(left), first_character(right));
 }
 
 /* ---- encode --------------------------------------------------------------------------------- */
@@ -102,10 +102,10 @@ void tk_sp_join(tk_bpe *bpe, rw_str left, rw_str right) {
 static int32_t character_id(const rw_tokenizer *tokenizer, const char *text, size_t step) {
     if (step == 1)
         return tokenizer->bpe.ascii_id[(uint8_t)*text & 127];
-    return tk_find_model(tokenizer, (rw_str){text, step});
+    return rw_tk_find_model(tokenizer, (rw_str){text, step});
 }
 
-int32_t tk_sp_symbol(const rw_tokenizer *tokenizer, const char *text, size_t step, uint32_t c) {
+int32_t rw_tk_sp_symbol(const rw_tokenizer *tokenizer, const char *text, size_t step, uint32_t c) {
     if (step == 0)
         return TK_BARE_BYTE + (uint8_t)*text;
     int32_t id = character_id(tokenizer, text, step);
@@ -119,7 +119,7 @@ static bool may_cut(const rw_tokenizer *tokenizer, const char *before, size_t st
     return character_id(tokenizer, before, step) >= 0 && character_id(tokenizer, behind, next) >= 0;
 }
 
-static rw_status encode_cut(tk_run *run, rw_str text) {
+static rw_status encode_cut(rw_tk_run *run, rw_str text) {
     const rw_tokenizer *tokenizer = run->tokenizer;
     uint32_t c = 0, next = 0;
     size_t begin = 0, step = rw_utf8_decode(text.data, text.size, &c);
@@ -128,22 +128,22 @@ static rw_status encode_cut(tk_run *run, rw_str text) {
         if (!may_join(&tokenizer->bpe, c, next) &&
             may_cut(tokenizer, text.data + at - step, step, text.data + at, width)) {
             RW_TRY(rw_check_cancel(run->ctx, run->err));
-            RW_TRY(tk_bpe_encode(run, (rw_str){text.data + begin, at - begin}));
+            RW_TRY(rw_tk_bpe_encode(run, (rw_str){text.data + begin, at - begin}));
             begin = at;
         }
         at += width;
         step = width;
         c = next;
     }
-    return tk_bpe_encode(run, (rw_str){text.data + begin, text.size - begin});
+    return rw_tk_bpe_encode(run, (rw_str){text.data + begin, text.size - begin});
 }
 
-rw_status tk_sp_encode(tk_run *run, rw_str piece) {
+rw_status rw_tk_sp_encode(rw_tk_run *run, rw_str piece) {
     const rw_tokenizer *tokenizer = run->tokenizer;
     if (tokenizer->bpe.ignore_merges && piece.size <= tokenizer->longest) {
-        int32_t whole = tk_find_model(tokenizer, piece);
+        int32_t whole = rw_tk_find_model(tokenizer, piece);
         if (whole >= 0)
-            return tk_emit(run, &whole, 1);
+            return rw_tk_emit(run, &whole, 1);
     }
     return encode_cut(run, piece);
 }
@@ -158,14 +158,14 @@ static size_t bytes_of(int32_t symbol, char out[4]) {
     return 1;
 }
 
-static bool has_bytes(const tk_bpe *bpe, const char *bytes, size_t size) {
+static bool has_bytes(const rw_tk_bpe *bpe, const char *bytes, size_t size) {
     for (size_t i = 0; i < size; i++)
         if (bpe->byte_id[(uint8_t)bytes[i]] < 0)
             return false;
     return true;
 }
 
-static void flush_unknown(tk_run *run, bool *pending) {
+static void flush_unknown(rw_tk_run *run, bool *pending) {
     if (*pending)
         run->ids[run->count++] = run->tokenizer->bpe.unknown;
     *pending = false;
@@ -173,8 +173,8 @@ static void flush_unknown(tk_run *run, bool *pending) {
 
 /* The ids of a symbol that is no token. An unknown token waits for those that share it; before the
    merges byte tokens pass it by meanwhile, as they do in Hugging Face tokenizers. */
-static rw_status fall_back(tk_run *run, int32_t symbol, bool *pending) {
-    const tk_bpe *bpe = &run->tokenizer->bpe;
+static rw_status fall_back(rw_tk_run *run, int32_t symbol, bool *pending) {
+    const rw_tk_bpe *bpe = &run->tokenizer->bpe;
     char bytes[4];
     size_t size = bytes_of(symbol, bytes);
     if (has_bytes(bpe, bytes, size)) {
@@ -199,10 +199,10 @@ static rw_status fall_back(tk_run *run, int32_t symbol, bool *pending) {
                    (unsigned)(symbol < TK_BARE_BYTE ? symbol - TK_LACKING : symbol - TK_BARE_BYTE));
 }
 
-rw_status tk_sp_emit(tk_run *run, uint32_t count) {
+rw_status rw_tk_sp_emit(rw_tk_run *run, uint32_t count) {
     bool pending = false;
     for (uint32_t i = 0; i < count; i++) {
-        const tk_symbol *symbol = &run->symbols[i];
+        const rw_tk_symbol *symbol = &run->symbols[i];
         if (!symbol->alive)
             continue;
         if (symbol->id >= TK_LACKING) {

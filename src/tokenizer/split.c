@@ -10,13 +10,14 @@
 #include "tokenizer/internal.h"
 
 /* The patterns as the checkpoints of the three families have them in tokenizer.json. */
-const char tk_pattern_gpt2[] =
+const char rw_tk_pattern_gpt2[] =
     "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+";
-const char tk_pattern_llama3[] =
+const char rw_tk_pattern_llama3[] =
     "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}|"
     " ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
-const char tk_pattern_qwen2[] = "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}|"
-                                " ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
+const char rw_tk_pattern_qwen2[] =
+    "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}|"
+    " ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
 
 enum { PATTERN_MAX = 4096 };
 
@@ -27,7 +28,7 @@ static rw_status pattern_error(const rw_tokenizer *tokenizer, int code, rw_error
                    "the split pattern can't be used: %s", (const char *)text);
 }
 
-static rw_status new_stage(rw_tokenizer *tokenizer, tk_stage stage, rw_error *err) {
+static rw_status new_stage(rw_tokenizer *tokenizer, rw_tk_stage stage, rw_error *err) {
     if (tokenizer->stage_count == TK_STAGES_MAX)
         return rw_fail(err, RW_ERR_INPUT, "tokenizer.too_large", tokenizer->where,
                        "more than %d pre-tokenizers in a row", TK_STAGES_MAX);
@@ -64,15 +65,15 @@ static rw_status refuse_empty_matches(const rw_tokenizer *tokenizer, const pcre2
                    "the split pattern can match nothing at all, which isn't supported");
 }
 
-rw_status tk_add_regex_stage(rw_tokenizer *tokenizer, rw_str pattern, tk_behavior behavior,
-                             rw_error *err) {
+rw_status rw_tk_add_regex_stage(rw_tokenizer *tokenizer, rw_str pattern, rw_tk_behavior behavior,
+                                rw_error *err) {
     if (pattern.size > PATTERN_MAX)
         return rw_fail(err, RW_ERR_INPUT, "tokenizer.too_large", tokenizer->where,
                        "a split pattern has %zu bytes; at most %d are supported", pattern.size,
                        PATTERN_MAX);
     rw_buf translated = {.ctx = tokenizer->ctx};
     pcre2_code *code = NULL;
-    rw_status status = tk_pattern_translate(pattern, tokenizer->where, &translated, err);
+    rw_status status = rw_tk_pattern_translate(pattern, tokenizer->where, &translated, err);
     if (status == RW_OK)
         status = compile(tokenizer, (rw_str){translated.data, translated.size}, &code, err);
     rw_buf_free(&translated);
@@ -80,31 +81,32 @@ rw_status tk_add_regex_stage(rw_tokenizer *tokenizer, rw_str pattern, tk_behavio
         status = refuse_empty_matches(tokenizer, code, err);
     if (status == RW_OK)
         status = new_stage(
-            tokenizer, (tk_stage){.kind = TK_STAGE_REGEX, .behavior = behavior, .code = code}, err);
+            tokenizer, (rw_tk_stage){.kind = TK_STAGE_REGEX, .behavior = behavior, .code = code},
+            err);
     if (status != RW_OK)
         pcre2_code_free(code);
     return status;
 }
 
-rw_status tk_add_prefix_space_stage(rw_tokenizer *tokenizer, rw_error *err) {
-    return new_stage(tokenizer, (tk_stage){.kind = TK_STAGE_PREFIX_SPACE}, err);
+rw_status rw_tk_add_prefix_space_stage(rw_tokenizer *tokenizer, rw_error *err) {
+    return new_stage(tokenizer, (rw_tk_stage){.kind = TK_STAGE_PREFIX_SPACE}, err);
 }
 
-rw_status tk_add_metaspace_stage(rw_tokenizer *tokenizer, rw_str space, tk_prepend prepend,
-                                 rw_error *err) {
+rw_status rw_tk_add_metaspace_stage(rw_tokenizer *tokenizer, rw_str space, rw_tk_prepend prepend,
+                                    rw_error *err) {
     const char *copy = rw_arena_text(&tokenizer->arena, space.data, space.size);
     if (!copy)
         return rw_fail_memory(err, tokenizer->where, space.size);
     return new_stage(
         tokenizer,
-        (tk_stage){.kind = TK_STAGE_METASPACE, .space = {copy, space.size}, .prepend = prepend},
+        (rw_tk_stage){.kind = TK_STAGE_METASPACE, .space = {copy, space.size}, .prepend = prepend},
         err);
 }
 
 /* ---- running -------------------------------------------------------------------------------- */
 
 /* Finds the first match in text[from..); `*found` false when there is none. */
-static rw_status find(tk_run *run, size_t stage, rw_str text, size_t from, bool *found) {
+static rw_status find(rw_tk_run *run, size_t stage, rw_str text, size_t from, bool *found) {
     const pcre2_code *code = run->tokenizer->stages[stage].code;
     pcre2_match_data *match = run->match[stage];
     PCRE2_SPTR subject = (PCRE2_SPTR)text.data;
@@ -119,32 +121,32 @@ static rw_status find(tk_run *run, size_t stage, rw_str text, size_t from, bool 
     return pattern_error(run->tokenizer, result, run->err);
 }
 
-static rw_status gap(tk_run *run, size_t stage, rw_str text) {
+static rw_status gap(rw_tk_run *run, size_t stage, rw_str text) {
     if (text.size == 0)
         return RW_OK;
     if (run->tokenizer->stages[stage].behavior != TK_MATCHES_ONLY)
-        return tk_split(run, stage + 1, text);
+        return rw_tk_split(run, stage + 1, text);
     return rw_fail(run->err, RW_ERR_INPUT, "tokenizer.dropped", run->tokenizer->where,
                    "the split pattern would throw away \"%.*s\" of the text",
                    (int)(text.size < 60 ? text.size : 60), text.data);
 }
 
 /* `*done` is where the text not yet handed on begins. */
-static rw_status split_match(tk_run *run, size_t stage, rw_str text, size_t begin, size_t end,
+static rw_status split_match(rw_tk_run *run, size_t stage, rw_str text, size_t begin, size_t end,
                              size_t *done) {
-    tk_behavior behavior = run->tokenizer->stages[stage].behavior;
+    rw_tk_behavior behavior = run->tokenizer->stages[stage].behavior;
     if (behavior != TK_WITH_PREVIOUS) {
         RW_TRY(gap(run, stage, (rw_str){text.data + *done, begin - *done}));
         *done = begin;
     }
     if (behavior == TK_WITH_NEXT)
         return RW_OK;
-    RW_TRY(tk_split(run, stage + 1, (rw_str){text.data + *done, end - *done}));
+    RW_TRY(rw_tk_split(run, stage + 1, (rw_str){text.data + *done, end - *done}));
     *done = end;
     return RW_OK;
 }
 
-static rw_status split_regex(tk_run *run, size_t stage, rw_str text) {
+static rw_status split_regex(rw_tk_run *run, size_t stage, rw_str text) {
     size_t at = 0, done = 0;
     while (at < text.size) {
         bool found = false;
@@ -162,44 +164,44 @@ static rw_status split_regex(tk_run *run, size_t stage, rw_str text) {
     return gap(run, stage, (rw_str){text.data + done, text.size - done});
 }
 
-static rw_status split_prefix_space(tk_run *run, size_t stage, rw_str text) {
+static rw_status split_prefix_space(rw_tk_run *run, size_t stage, rw_str text) {
     if (text.data[0] == ' ')
-        return tk_split(run, stage + 1, text);
+        return rw_tk_split(run, stage + 1, text);
     char *spaced = rw_arena_alloc(&run->arena, text.size + 1);
     if (!spaced)
         return rw_fail_memory(run->err, run->tokenizer->where, text.size + 1);
     spaced[0] = ' ';
     memcpy(spaced + 1, text.data, text.size);
-    return tk_split(run, stage + 1, (rw_str){spaced, text.size + 1});
+    return rw_tk_split(run, stage + 1, (rw_str){spaced, text.size + 1});
 }
 
 /* Does the text get a space before it? */
-static bool gets_space(const tk_run *run, const tk_stage *stage, rw_str text) {
+static bool gets_space(const rw_tk_run *run, const rw_tk_stage *stage, rw_str text) {
     bool first = text.data == run->section;
     if (stage->prepend == TK_PREPEND_FIRST)
         return first && run->at_start;
     return stage->prepend == TK_PREPEND_ALWAYS && !(first && run->continues);
 }
 
-static rw_status split_metaspace(tk_run *run, size_t number, rw_str text) {
-    const tk_stage *stage = &run->tokenizer->stages[number];
-    tk_normalizer steps[] = {{.kind = TK_REPLACE, .from = {" ", 1}, .to = stage->space},
-                             {.kind = TK_PREPEND, .to = stage->space}};
+static rw_status split_metaspace(rw_tk_run *run, size_t number, rw_str text) {
+    const rw_tk_stage *stage = &run->tokenizer->stages[number];
+    rw_tk_normalizer steps[] = {{.kind = TK_REPLACE, .from = {" ", 1}, .to = stage->space},
+                                {.kind = TK_PREPEND, .to = stage->space}};
     bool prefixed =
         text.data[0] == ' ' || (text.size >= stage->space.size &&
                                 memcmp(text.data, stage->space.data, stage->space.size) == 0);
     size_t count = gets_space(run, stage, text) && !prefixed ? 2 : 1;
-    RW_TRY(tk_rewrite_text(run->tokenizer, steps, count, &run->arena, text, &text, run->err));
-    return tk_split(run, number + 1, text);
+    RW_TRY(rw_tk_rewrite_text(run->tokenizer, steps, count, &run->arena, text, &text, run->err));
+    return rw_tk_split(run, number + 1, text);
 }
 
-rw_status tk_split(tk_run *run, size_t first, rw_str text) {
+rw_status rw_tk_split(rw_tk_run *run, size_t first, rw_str text) {
     const rw_tokenizer *tokenizer = run->tokenizer;
     if (text.size == 0)
         return RW_OK;
     if (first == tokenizer->stage_count)
-        return tokenizer->kind == TK_SENTENCEPIECE_BPE ? tk_sp_encode(run, text)
-                                                       : tk_bpe_encode(run, text);
+        return tokenizer->kind == TK_SENTENCEPIECE_BPE ? rw_tk_sp_encode(run, text)
+                                                       : rw_tk_bpe_encode(run, text);
     if (tokenizer->stages[first].kind == TK_STAGE_PREFIX_SPACE)
         return split_prefix_space(run, first, text);
     if (tokenizer->stages[first].kind == TK_STAGE_METASPACE)

@@ -7,18 +7,18 @@
 
 /* ---- encode --------------------------------------------------------------------------------- */
 
-static rw_status encode_plain(tk_run *run, rw_str section) {
-    return tk_split(run, 0, section);
+static rw_status encode_plain(rw_tk_run *run, rw_str section) {
+    return rw_tk_split(run, 0, section);
 }
 
 /* Between the added tokens that are looked for in the text as it came. */
-static rw_status encode_section(tk_run *run, rw_str section) {
+static rw_status encode_section(rw_tk_run *run, rw_str section) {
     rw_str text;
     run->at_start = section.data == run->text.data;
     run->continues = section.data == run->resumed;
-    RW_TRY(tk_normalize(run->tokenizer, &run->arena, section, run->continues, &text, run->err));
+    RW_TRY(rw_tk_normalize(run->tokenizer, &run->arena, section, run->continues, &text, run->err));
     run->section = text.data;
-    return tk_cut_added(run, &run->tokenizer->normalized_trie, text, encode_plain);
+    return rw_tk_cut_added(run, &run->tokenizer->normalized_trie, text, encode_plain);
 }
 
 /* First byte at or after `at` that begins valid UTF-8. */
@@ -29,17 +29,17 @@ static size_t skip_invalid(rw_str text, size_t at) {
 }
 
 /* Runs of valid UTF-8 go through everything; runs of other bytes are pieces of their own. */
-static rw_status encode_text(tk_run *run, rw_str text) {
+static rw_status encode_text(rw_tk_run *run, rw_str text) {
     for (size_t at = 0; at < text.size;) {
         rw_str rest = {text.data + at, text.size - at};
         size_t valid = rest.size;
         (void)rw_utf8_valid(rest, &valid);
-        RW_TRY(tk_cut_added(run, &run->tokenizer->raw_trie, (rw_str){rest.data, valid},
-                            encode_section));
+        RW_TRY(rw_tk_cut_added(run, &run->tokenizer->raw_trie, (rw_str){rest.data, valid},
+                               encode_section));
         at += valid;
         size_t end = skip_invalid(text, at);
         if (end > at)
-            RW_TRY(tk_bpe_encode(run, (rw_str){text.data + at, end - at}));
+            RW_TRY(rw_tk_bpe_encode(run, (rw_str){text.data + at, end - at}));
         at = end;
         run->resumed = text.data + at;
     }
@@ -54,7 +54,7 @@ static size_t seen_slots(size_t text_size) {
     return slots;
 }
 
-static rw_status create_matches(tk_run *run) {
+static rw_status create_matches(rw_tk_run *run) {
     const rw_tokenizer *tokenizer = run->tokenizer;
     for (size_t i = 0; i < tokenizer->stage_count; i++) {
         const pcre2_code *code = tokenizer->stages[i].code;
@@ -67,7 +67,7 @@ static rw_status create_matches(tk_run *run) {
     return RW_OK;
 }
 
-static rw_status run_begin(tk_run *run) {
+static rw_status run_begin(rw_tk_run *run) {
     const rw_tokenizer *tokenizer = run->tokenizer;
     size_t slots = seen_slots(run->text.size);
     run->ctx = run->arena.ctx = tokenizer->ctx;
@@ -82,7 +82,7 @@ static rw_status run_begin(tk_run *run) {
     return create_matches(run);
 }
 
-static void run_end(tk_run *run) {
+static void run_end(rw_tk_run *run) {
     for (size_t i = 0; i < TK_STAGES_MAX; i++)
         pcre2_match_data_free(run->match[i]);
     rw_free(run->ctx, run->seen);
@@ -92,14 +92,14 @@ static void run_end(tk_run *run) {
     rw_arena_free(&run->arena);
 }
 
-static rw_status encode_all(tk_run *run) {
+static rw_status encode_all(rw_tk_run *run) {
     const rw_tokenizer *tokenizer = run->tokenizer;
     RW_TRY(run_begin(run));
     if (run->flags & RW_TOKENIZE_BOS)
-        RW_TRY(tk_emit(run, tokenizer->prefix.ids, tokenizer->prefix.count));
+        RW_TRY(rw_tk_emit(run, tokenizer->prefix.ids, tokenizer->prefix.count));
     RW_TRY(encode_text(run, run->text));
     if (run->flags & RW_TOKENIZE_EOS)
-        RW_TRY(tk_emit(run, tokenizer->suffix.ids, tokenizer->suffix.count));
+        RW_TRY(rw_tk_emit(run, tokenizer->suffix.ids, tokenizer->suffix.count));
     return RW_OK;
 }
 
@@ -110,7 +110,7 @@ rw_status rw_tokenizer_encode(const rw_tokenizer *tokenizer, rw_str text, unsign
     if (text.size > INT32_MAX)
         return rw_fail(err, RW_ERR_INPUT, "tokenizer.too_large", tokenizer->where,
                        "the text has %zu bytes; encode it in parts below 2 GiB", text.size);
-    tk_run run = {.tokenizer = tokenizer, .text = text, .flags = flags, .err = err};
+    rw_tk_run run = {.tokenizer = tokenizer, .text = text, .flags = flags, .err = err};
     rw_status status = encode_all(&run);
     run_end(&run);
     if (status != RW_OK) {
@@ -124,12 +124,12 @@ rw_status rw_tokenizer_encode(const rw_tokenizer *tokenizer, rw_str text, unsign
 
 /* ---- decode --------------------------------------------------------------------------------- */
 
-static const tk_token *token_at(const rw_tokenizer *tokenizer, int64_t id) {
+static const rw_tk_token *token_at(const rw_tokenizer *tokenizer, int64_t id) {
     return id >= 0 && (uint64_t)id < tokenizer->count ? &tokenizer->tokens[id] : NULL;
 }
 
 /* Bytes of `token` less the spaces that still go from the begin of the text. */
-static void append_token(const tk_token *token, size_t *strips, rw_buf *out) {
+static void append_token(const rw_tk_token *token, size_t *strips, rw_buf *out) {
     rw_str bytes = token->bytes;
     for (; *strips > 0 && bytes.size > 0 && bytes.data[0] == ' '; --*strips)
         bytes = (rw_str){bytes.data + 1, bytes.size - 1};
@@ -142,7 +142,7 @@ rw_status rw_tokenizer_decode(const rw_tokenizer *tokenizer, const int32_t *ids,
                               unsigned flags, rw_buf *out, rw_error *err) {
     size_t strips = flags & RW_DETOKENIZE_CONTINUE ? 0 : tokenizer->decoder.strips;
     for (size_t i = 0; i < count; i++) {
-        const tk_token *token = token_at(tokenizer, ids[i]);
+        const rw_tk_token *token = token_at(tokenizer, ids[i]);
         if (!token)
             return rw_fail(err, RW_ERR_INPUT, "tokenizer.id_range", tokenizer->where,
                            "id %d at place %zu is outside the vocabulary of %zu tokens", ids[i], i,
@@ -160,12 +160,12 @@ size_t rw_tokenizer_vocab_size(const rw_tokenizer *tokenizer) {
 }
 
 rw_str rw_tokenizer_token_bytes(const rw_tokenizer *tokenizer, int64_t id) {
-    const tk_token *token = token_at(tokenizer, id);
+    const rw_tk_token *token = token_at(tokenizer, id);
     return token ? token->bytes : (rw_str){NULL, 0};
 }
 
 bool rw_tokenizer_is_special(const rw_tokenizer *tokenizer, int64_t id) {
-    const tk_token *token = token_at(tokenizer, id);
+    const rw_tk_token *token = token_at(tokenizer, id);
     return token && token->special;
 }
 

@@ -18,14 +18,17 @@ typedef struct pre_tokenizer {
 } pre_tokenizer;
 
 static const pre_tokenizer pre_tokenizers[] = {
-    {.name = "gpt-2", .patterns = {tk_pattern_gpt2}},
-    {.name = "smollm", .patterns = {"\\p{N}", tk_pattern_gpt2}},
-    {.name = "starcoder", .patterns = {"\\p{N}", tk_pattern_gpt2}},
-    {.name = "llama-bpe", .patterns = {tk_pattern_llama3}, .ignore_merges = true, .adds_bos = true},
-    {.name = "llama3", .patterns = {tk_pattern_llama3}, .ignore_merges = true, .adds_bos = true},
-    {.name = "qwen2", .patterns = {tk_pattern_qwen2}, .nfc = true},
+    {.name = "gpt-2", .patterns = {rw_tk_pattern_gpt2}},
+    {.name = "smollm", .patterns = {"\\p{N}", rw_tk_pattern_gpt2}},
+    {.name = "starcoder", .patterns = {"\\p{N}", rw_tk_pattern_gpt2}},
+    {.name = "llama-bpe",
+     .patterns = {rw_tk_pattern_llama3},
+     .ignore_merges = true,
+     .adds_bos = true},
+    {.name = "llama3", .patterns = {rw_tk_pattern_llama3}, .ignore_merges = true, .adds_bos = true},
+    {.name = "qwen2", .patterns = {rw_tk_pattern_qwen2}, .nfc = true},
     {.name = "default",
-     .patterns = {"[\\p{P}\\$\\+<=>\\^~\\|]+", tk_pattern_gpt2, "\\p{N}+", "[0-9][0-9][0-9]"}},
+     .patterns = {"[\\p{P}\\$\\+<=>\\^~\\|]+", rw_tk_pattern_gpt2, "\\p{N}+", "[0-9][0-9][0-9]"}},
 };
 
 static const pre_tokenizer *find_pre(rw_str name) {
@@ -37,32 +40,33 @@ static const pre_tokenizer *find_pre(rw_str name) {
     return NULL;
 }
 
-static rw_status add_stages(tk_builder *builder, const pre_tokenizer *pre) {
+static rw_status add_stages(rw_tk_builder *builder, const pre_tokenizer *pre) {
     rw_tokenizer *tokenizer = builder->tokenizer;
     for (size_t i = 0; i < 4 && pre->patterns[i]; i++)
-        RW_TRY(
-            tk_add_regex_stage(tokenizer, rw_str_of(pre->patterns[i]), TK_ISOLATED, builder->err));
+        RW_TRY(rw_tk_add_regex_stage(tokenizer, rw_str_of(pre->patterns[i]), TK_ISOLATED,
+                                     builder->err));
     if (pre->nfc)
-        RW_TRY(tk_add_normalizer(tokenizer, (tk_normalizer){.kind = TK_NFC}, builder->err));
+        RW_TRY(rw_tk_add_normalizer(tokenizer, (rw_tk_normalizer){.kind = TK_NFC}, builder->err));
     tokenizer->bpe.ignore_merges = pre->ignore_merges;
     return RW_OK;
 }
 
-static rw_status add_tokens(tk_builder *builder, const rw_vocabulary *vocabulary) {
-    RW_TRY(tk_reserve_tokens(builder, vocabulary->count));
+static rw_status add_tokens(rw_tk_builder *builder, const rw_vocabulary *vocabulary) {
+    RW_TRY(rw_tk_reserve_tokens(builder, vocabulary->count));
     for (size_t id = 0; id < vocabulary->count; id++) {
         rw_str spelling = vocabulary->tokens[id];
         int32_t type = vocabulary->types ? vocabulary->types[id] : RW_TOKEN_NORMAL;
-        RW_TRY(tk_set_token(builder, id, spelling));
+        RW_TRY(rw_tk_set_token(builder, id, spelling));
         bool special = type == RW_TOKEN_CONTROL || type == RW_TOKEN_UNKNOWN;
         if (special || type == RW_TOKEN_USER_DEFINED)
-            RW_TRY(tk_add_token(builder, id, (tk_added){.content = spelling, .special = special}));
+            RW_TRY(rw_tk_add_token(builder, id,
+                                   (rw_tk_added){.content = spelling, .special = special}));
     }
-    return tk_index_tokens(builder);
+    return rw_tk_index_tokens(builder);
 }
 
-static rw_status add_merges(tk_builder *builder, const rw_vocabulary *vocabulary) {
-    RW_TRY(tk_bpe_reserve_merges(builder->tokenizer, vocabulary->merge_count, builder->err));
+static rw_status add_merges(rw_tk_builder *builder, const rw_vocabulary *vocabulary) {
+    RW_TRY(rw_tk_bpe_reserve_merges(builder->tokenizer, vocabulary->merge_count, builder->err));
     for (size_t rank = 0; rank < vocabulary->merge_count; rank++) {
         rw_str merge = vocabulary->merges[rank];
         const char *space = merge.size ? memchr(merge.data, ' ', merge.size) : NULL;
@@ -70,15 +74,15 @@ static rw_status add_merges(tk_builder *builder, const rw_vocabulary *vocabulary
             return rw_fail(builder->err, RW_ERR_INPUT, "tokenizer.merge", builder->tokenizer->where,
                            "merge %zu is not two tokens with a space between them", rank);
         size_t left = (size_t)(space - merge.data);
-        RW_TRY(tk_bpe_add_merge(builder, rank, (rw_str){merge.data, left},
-                                (rw_str){space + 1, merge.size - left - 1}));
+        RW_TRY(rw_tk_bpe_add_merge(builder, rank, (rw_str){merge.data, left},
+                                   (rw_str){space + 1, merge.size - left - 1}));
     }
     return RW_OK;
 }
 
 /* bos or eos, and whether it is put around every text. */
-static rw_status set_end_token(tk_builder *builder, int64_t id, bool adds, const char *name,
-                               int64_t *out, tk_affix *affix) {
+static rw_status set_end_token(rw_tk_builder *builder, int64_t id, bool adds, const char *name,
+                               int64_t *out, rw_tk_affix *affix) {
     if (id < -1 || id >= (int64_t)builder->tokenizer->count)
         return rw_fail(builder->err, RW_ERR_INPUT, "tokenizer.id_range", builder->tokenizer->where,
                        "the id of %s is %lld, but there are %zu tokens", name, (long long)id,
@@ -93,7 +97,7 @@ static rw_status set_end_token(tk_builder *builder, int64_t id, bool adds, const
     return RW_OK;
 }
 
-static rw_status add_ends(tk_builder *builder, const rw_vocabulary *vocabulary, bool adds_bos) {
+static rw_status add_ends(rw_tk_builder *builder, const rw_vocabulary *vocabulary, bool adds_bos) {
     rw_tokenizer *tokenizer = builder->tokenizer;
     if (vocabulary->add_bos >= 0)
         adds_bos = vocabulary->add_bos != 0;
@@ -103,10 +107,10 @@ static rw_status add_ends(tk_builder *builder, const rw_vocabulary *vocabulary, 
                          &tokenizer->suffix);
 }
 
-static rw_status build_byte_level(tk_builder *builder, const rw_vocabulary *vocabulary) {
+static rw_status build_byte_level(rw_tk_builder *builder, const rw_vocabulary *vocabulary) {
     const pre_tokenizer *pre = find_pre(vocabulary->pre);
     if (!pre)
-        return tk_unsupported(builder, "tokenizer.ggml.pre", vocabulary->pre);
+        return rw_tk_unsupported(builder, "tokenizer.ggml.pre", vocabulary->pre);
     RW_TRY(add_stages(builder, pre));
     RW_TRY(add_tokens(builder, vocabulary));
     RW_TRY(add_merges(builder, vocabulary));
@@ -117,17 +121,17 @@ static rw_status build_byte_level(tk_builder *builder, const rw_vocabulary *voca
 
 /* Spaces become U+2581, and one goes before every text and behind every added token, as
    llama.cpp has it (SentencePiece itself puts none behind added tokens). */
-static rw_status add_space_marks(tk_builder *builder, bool prefix) {
+static rw_status add_space_marks(rw_tk_builder *builder, bool prefix) {
     rw_tokenizer *tokenizer = builder->tokenizer;
-    tk_normalizer put = {.kind = TK_PREPEND, .to = tk_space_mark};
-    tk_normalizer mark = {.kind = TK_REPLACE, .from = {" ", 1}, .to = tk_space_mark};
-    tk_normalizer unmark = {.kind = TK_REPLACE, .from = tk_space_mark, .to = {" ", 1}};
+    rw_tk_normalizer put = {.kind = TK_PREPEND, .to = rw_tk_space_mark};
+    rw_tk_normalizer mark = {.kind = TK_REPLACE, .from = {" ", 1}, .to = rw_tk_space_mark};
+    rw_tk_normalizer unmark = {.kind = TK_REPLACE, .from = rw_tk_space_mark, .to = {" ", 1}};
     if (prefix)
-        RW_TRY(tk_add_normalizer(tokenizer, put, builder->err));
-    RW_TRY(tk_add_normalizer(tokenizer, mark, builder->err));
+        RW_TRY(rw_tk_add_normalizer(tokenizer, put, builder->err));
+    RW_TRY(rw_tk_add_normalizer(tokenizer, mark, builder->err));
     tokenizer->decoder.bytes = true;
     tokenizer->decoder.strips = prefix;
-    return tk_add_decoder_replace(tokenizer, unmark, builder->err);
+    return rw_tk_add_decoder_replace(tokenizer, unmark, builder->err);
 }
 
 /* Text never becomes a control, unknown or byte token by merging, even when it is spelled like one.
@@ -142,7 +146,7 @@ static void set_kinds(rw_tokenizer *tokenizer, const rw_vocabulary *vocabulary) 
     }
 }
 
-static rw_status build_sentencepiece(tk_builder *builder, const rw_vocabulary *vocabulary) {
+static rw_status build_sentencepiece(rw_tk_builder *builder, const rw_vocabulary *vocabulary) {
     rw_tokenizer *tokenizer = builder->tokenizer;
     if (!vocabulary->scores)
         return rw_fail(builder->err, RW_ERR_INPUT, "tokenizer.missing", tokenizer->where,
@@ -153,23 +157,23 @@ static rw_status build_sentencepiece(tk_builder *builder, const rw_vocabulary *v
     RW_TRY(add_space_marks(builder, vocabulary->add_space_prefix != 0));
     RW_TRY(add_tokens(builder, vocabulary));
     set_kinds(tokenizer, vocabulary);
-    RW_TRY(tk_sp_index(builder));
-    RW_TRY(tk_sp_add_scores(builder, vocabulary->scores));
+    RW_TRY(rw_tk_sp_index(builder));
+    RW_TRY(rw_tk_sp_add_scores(builder, vocabulary->scores));
     return add_ends(builder, vocabulary, true);
 }
 
-static rw_status build(tk_builder *builder, const rw_vocabulary *vocabulary) {
+static rw_status build(rw_tk_builder *builder, const rw_vocabulary *vocabulary) {
     if (rw_str_is(vocabulary->model, "gpt2"))
         return build_byte_level(builder, vocabulary);
     if (rw_str_is(vocabulary->model, "llama"))
         return build_sentencepiece(builder, vocabulary);
-    return tk_unsupported(builder, "tokenizer.ggml.model", vocabulary->model);
+    return rw_tk_unsupported(builder, "tokenizer.ggml.model", vocabulary->model);
 }
 
 rw_status rw_tokenizer_from_vocabulary(rw_context *ctx, const rw_vocabulary *vocabulary,
                                        const char *where, rw_tokenizer **out, rw_error *err) {
     *out = NULL;
-    tk_builder builder = {.err = err};
-    RW_TRY(tk_begin(&builder, ctx, where));
-    return tk_end(&builder, build(&builder, vocabulary), out);
+    rw_tk_builder builder = {.err = err};
+    RW_TRY(rw_tk_begin(&builder, ctx, where));
+    return rw_tk_end(&builder, build(&builder, vocabulary), out);
 }
