@@ -225,7 +225,7 @@ static rw_status read_space(const rw_tk_loader *load, const rw_json *node, rw_st
 
 static rw_status read_metaspace(rw_tk_loader *load, const rw_json *node) {
     rw_str space;
-    rw_tk_prepend prepend;
+    rw_tk_prepend prepend = TK_PREPEND_NEVER;
     bool split = true;
     RW_TRY(refuse_after_byte_level(load, "Metaspace"));
     if (load->has_metaspace)
@@ -307,7 +307,7 @@ static rw_status read_decoder_strip(rw_tk_loader *load, const rw_json *node) {
 /* Hugging Face's takes every mark from the first token; one of them was put there. */
 static rw_status read_decoder_metaspace(rw_tk_loader *load, const rw_json *node) {
     rw_tk_normalizer step = {.kind = TK_REPLACE, .to = {" ", 1}};
-    rw_tk_prepend prepend;
+    rw_tk_prepend prepend = TK_PREPEND_NEVER;
     RW_TRY(see_token(load, "Metaspace"));
     RW_TRY(read_space(load, node, &step.from, &prepend));
     load->builder.tokenizer->decoder.strips = prepend != TK_PREPEND_NEVER;
