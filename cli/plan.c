@@ -11,8 +11,6 @@ static const cli_option options_table[] = {
      "window the model shall have"},
     {"emit", 0, CLI_TEXT, false, offsetof(rw_plan_options, emit), 0, 0, 0, "RUNTIME",
      "print the command or snippet of transformers, vllm, sglang or llama.cpp, and nothing else"},
-    {"device", 0, CLI_TEXT, false, offsetof(rw_plan_options, devices), 0, 0, 0, "NAME,...",
-     "does it fit there? h100, rtx-4090, a100-40, apple-64, cpu-128, ...; all: the whole table"},
 };
 
 /* render sees the result, not the options. */

@@ -52,6 +52,8 @@ const cli_option cli_planning_options[CLI_PLANNING_COUNT] = {
     {"layers", 0, CLI_TEXT, false, PLAN(layers), 0, 0, 0, "full|all",
      "where sliding-attention layers rotate by themselves: leave those as they are (full, the "
      "default) or scale them too"},
+    {"device", 0, CLI_TEXT, false, PLAN(devices), 0, 0, 0, "NAME,...",
+     "will it fit there? h100, rtx-4090, a100-40, apple-64, cpu-128, ...; all: the whole table"},
     {"force", 0, CLI_SWITCH, false, PLAN(force), 0, 0, 0, NULL,
      "go beyond the band in which the method is known to be stable"},
 };

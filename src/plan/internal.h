@@ -79,7 +79,7 @@ void rw_plan_advise(const rw_source *source, rw_plan_result *plan);
 rw_status rw_plan_targets(const rw_source *source, const char *names, rw_plan_result *plan,
                           rw_error *err);
 
-/* ---- memory_guard.c --------------------------------------------------------------------------- */
+/* ---- memory_guard.c -------------------------------------------------------------------------- */
 
 /* Fills plan->devices; refuses one that cannot, warns of one that is too small. */
 rw_status rw_plan_check_devices(const rw_source *source, const char *names, rw_plan_result *plan,
