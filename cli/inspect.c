@@ -61,7 +61,11 @@ static void show_differences(cli *c, const rw_json *differences) {
         return;
     }
     cli_table_begin(&table, headings, sizeof headings / sizeof *headings);
+    /* the others against one; --json has every two */
+    rw_str reference = rw_json_string_or(rw_json_get(differences->first, "a"), "");
     for (const rw_json *d = differences->first; d; d = d->next) {
+        if (!rw_str_equal(rw_json_string_or(rw_json_get(d, "a"), ""), reference))
+            continue;
         cli_table_cell(&table, "%s", cli_text(rw_json_get(d, "a"), "?"));
         cli_table_cell(&table, "%s", cli_text(rw_json_get(d, "b"), "?"));
         cli_table_cell(&table, "%s", cli_text(rw_json_get(d, "layers"), "?"));
@@ -72,7 +76,8 @@ static void show_differences(cli *c, const rw_json *differences) {
     cli_table_print(c, &table);
     cli_paragraph(c, 2,
                   "pair: where the frequencies part most, by that part of the first one's; angle "
-                  "in radians at the length above; logits: what the scores are multiplied by");
+                  "in radians at that length; amplitude of cos and sin; logits: of what the scores "
+                  "are multiplied by");
 }
 
 static void render(cli *c, const rw_json *result) {

@@ -105,13 +105,21 @@ static bool part(const rw_rope_group *a, const rw_rope_group *b, uint64_t length
 }
 
 static void diagnose_parting(inspection *job, const parting *p) {
-    const char *layers = p->layers == RW_LAYERS_ALL ? "" : rw_layers_name(p->layers);
-    rw_diagnose(&job->all, "inspect.readers_part", RW_WARNING, true, rw_runtime_name(p->b),
-                p->comparable ? "%s rotates otherwise than %s%s%s: pair %u by %.3g of its "
-                                "frequency, up to %.3g radians at %llu tokens, amplitude by %.3g"
-                              : "%s rotates other dims than %s%s%s",
-                rw_runtime_name(p->b), rw_runtime_name(p->a), *layers ? " in " : "", layers,
-                p->pair, p->relative, p->angle, (unsigned long long)job->length, p->amplitude);
+    char layers[32] = "", pair[96] = "";
+    if (p->layers != RW_LAYERS_ALL)
+        snprintf(layers, sizeof layers, " in %s", rw_layers_name(p->layers));
+    if (p->relative > 0)
+        snprintf(pair, sizeof pair, "pair %u by %.3g of its frequency, up to %.3g radians; ",
+                 p->pair, p->relative, p->angle);
+    if (p->comparable)
+        rw_diagnose(&job->all, "inspect.readers_part", RW_WARNING, true, rw_runtime_name(p->b),
+                    "%s rotates otherwise than %s%s: %samplitude by %.3g, at %llu tokens",
+                    rw_runtime_name(p->b), rw_runtime_name(p->a), layers, pair, p->amplitude,
+                    (unsigned long long)job->length);
+    else
+        rw_diagnose(&job->all, "inspect.readers_part", RW_WARNING, true, rw_runtime_name(p->b),
+                    "%s rotates other dims than %s%s", rw_runtime_name(p->b), rw_runtime_name(p->a),
+                    layers);
 }
 
 static void write_parting(rw_json_writer *w, const parting *p) {
@@ -121,10 +129,10 @@ static void write_parting(rw_json_writer *w, const parting *p) {
     rw_json_member_string(w, "layers", rw_layers_name(p->layers));
     rw_json_member_bool(w, "comparable", p->comparable);
     rw_json_key(w, "pair");
-    if (p->comparable)
+    if (p->relative > 0)
         rw_json_u64(w, p->pair);
     else
-        rw_json_null(w);
+        rw_json_null(w); /* the frequencies are the same, or not to be compared */
     rw_json_member_double(w, "relative", p->relative);
     rw_json_member_double(w, "angle", p->angle);
     rw_json_member_double(w, "amplitude", p->amplitude);

@@ -1,8 +1,8 @@
 /*
- * config.json through every reader, a plan, the writer and back. Input: two bytes that choose
- * method, window and targets, then the file. What we write, every target's reader resolves to the
- * plan; nothing outside the meant members changes; writing the first rotation back gives the first
- * table.
+ * config.json or a GGUF through every reader, a plan, the writer and back. Input: two bytes that
+ * choose method, window and targets, then the file. What we write, every target's reader resolves
+ * to the plan; nothing outside the meant members changes; writing the first rotation back gives the
+ * first table.
  */
 #include <unistd.h>
 
@@ -15,25 +15,36 @@ typedef struct opened {
     rw_source source;
 } opened;
 
-static const char *scratch_path(void) {
-    static char path[64];
+static const char *scratch_path(const char *suffix) {
+    static char paths[2][64];
+    static unsigned next;
+    char *path = paths[next++ % 2];
     const char *folder = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp";
-    snprintf(path, sizeof path, "%s/fuzz_dialect_%ld.json", folder, (long)getpid());
+    snprintf(path, sizeof paths[0], "%s/fuzz_dialect_%ld%s", folder, (long)getpid(), suffix);
     return path;
 }
 
 static void remove_scratch(void) {
-    unlink(scratch_path());
+    unlink(scratch_path(".json"));
+    unlink(scratch_path(".gguf"));
+    unlink(scratch_path("-out.gguf"));
 }
 
 /* Close it also after a failure. */
-static rw_status open_text(opened *o, rw_str text, rw_error *err) {
+static rw_status open_file(opened *o, const char *path, rw_error *err) {
     memset(o, 0, sizeof *o);
     o->arena.ctx = fuzz_context();
-    RW_TRY(rw_file_write(fuzz_context(), scratch_path(), text, err));
-    RW_TRY(rw_checkpoint_open(fuzz_context(), scratch_path(), RW_OPEN_NO_WEIGHTS, &o->checkpoint,
-                              err));
+    RW_TRY(rw_checkpoint_open(fuzz_context(), path, RW_OPEN_NO_WEIGHTS, &o->checkpoint, err));
     return rw_source_read(o->checkpoint, &o->arena, &o->source, err);
+}
+
+static rw_status open_text(opened *o, rw_str text, rw_error *err) {
+    bool gguf = text.size >= 4 && memcmp(text.data, "GGUF", 4) == 0;
+    const char *path = scratch_path(gguf ? ".gguf" : ".json");
+    FILE *file = fopen(path, "wb");
+    if (!file || fwrite(text.data, 1, text.size, file) != text.size || fclose(file) != 0)
+        abort();
+    return open_file(o, path, err);
 }
 
 static void close_opened(opened *o) {
@@ -169,6 +180,42 @@ static void must_go_back(const opened *first, const opened *patched, const rw_pl
     rw_buf_free(&text);
 }
 
+/* The keys and small tensors of a GGUF: llama.cpp's reader resolves what was planned, and the other
+   tensors are all there. */
+static void through_a_gguf(const opened *o, const rw_plan_result *plan) {
+    rw_error err = {0};
+    rw_gguf_edit *edit = NULL;
+    opened patched;
+    const char *path = scratch_path("-out.gguf");
+    if (rw_gguf_edit_begin(o->checkpoint, &edit, &err) != RW_OK) {
+        fuzz_refused(&err);
+        return;
+    }
+    rw_status status = rw_dialect_write_gguf(&o->source, &plan->after, plan->context, edit, &err);
+    if (status != RW_OK) {
+        rw_gguf_edit_abort(edit);
+        die("what was planned cannot be written", (rw_str){0}, &err);
+    }
+    if (rw_gguf_edit_finish(edit, path, &err) != RW_OK) {
+        fuzz_refused(&err); /* a damaged file may not bear editing */
+        return;
+    }
+    if (open_file(&patched, path, &err) != RW_OK)
+        die("what was written cannot be read", (rw_str){0}, &err);
+    if (rw_dialect_prove(&patched.source, &plan->after, plan->targets, plan->context, NULL, &err) !=
+        RW_OK)
+        die("not proven", (rw_str){0}, &err);
+    for (size_t i = 0; i < rw_checkpoint_tensor_count(o->checkpoint); i++) {
+        const rw_tensor *tensor = rw_checkpoint_tensor_at(o->checkpoint, i);
+        const char *called = rw_arena_text(o->source.arena, tensor->name.data, tensor->name.size);
+        const rw_tensor *now = rw_checkpoint_tensor(patched.checkpoint, called);
+        if (strncmp(called, "rope_", 5) != 0 && (!now || now->elements != tensor->elements))
+            abort();
+    }
+    close_opened(&patched);
+    unlink(path);
+}
+
 static void there_and_back(opened *o, const rw_plan_options *options) {
     static rw_plan_result plan;
     rw_error err = {0};
@@ -178,6 +225,10 @@ static void there_and_back(opened *o, const rw_plan_options *options) {
         die("plan", rw_checkpoint_config_text(o->checkpoint), &err);
     if (status != RW_OK || plan.nothing_to_do)
         return;
+    if (rw_checkpoint_format(o->checkpoint) == RW_FORMAT_GGUF) {
+        through_a_gguf(o, &plan);
+        return;
+    }
     rw_buf text = {.ctx = fuzz_context()};
     if (rw_dialect_write_config(&o->source, &plan.after, plan.context, plan.targets, &text, &err) !=
         RW_OK)
