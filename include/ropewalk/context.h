@@ -69,6 +69,9 @@ RW_API unsigned rw_context_threads(const rw_context *ctx);
 
 /* Version of the library, "0.1.0". */
 RW_API const char *rw_version(void);
+/* The commit of the source it was configured from, "+changed" behind it when files differed; NULL
+   when that was no git checkout. */
+RW_API const char *rw_commit(void);
 
 #ifdef __cplusplus
 }

@@ -24,6 +24,14 @@ const char *rw_version(void) {
     return RW_VERSION;
 }
 
+const char *rw_commit(void) {
+#ifdef RW_COMMIT
+    return RW_COMMIT;
+#else
+    return NULL;
+#endif
+}
+
 double rw_now(void) {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);

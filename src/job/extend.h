@@ -67,8 +67,13 @@ rw_status rw_request_read(rw_arena *arena, const rw_json *request, rw_plan_optio
    `context`, and where the method depends on it at the native one too. */
 rw_status rw_tables_write(rw_json_writer *w, const rw_rope_set *set, uint64_t native,
                           uint64_t context, rw_error *err);
-/* The published fields of a long-context block beside what really applies. */
-void rw_long_context_write(rw_json_writer *w, const rw_plan_result *plan);
+/* The published fields of a long-context block, and what really applies: `rotation` is what the
+   patched files resolve to. */
+rw_status rw_long_context_write(rw_json_writer *w, const rw_plan_result *plan,
+                                const rw_rope_set *rotation, rw_error *err);
+/* What the retrieval tasks of a measurement said (NULL: null). */
+rw_status rw_wordings_write(rw_context *ctx, rw_json_writer *w, const rw_measurement *measurement,
+                            rw_error *err);
 
 /* ---- the job -----------------------------------------------------------------------------------
  */

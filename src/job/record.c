@@ -26,6 +26,7 @@ static void write_tool(rw_json_writer *w) {
     rw_json_begin_object(w);
     rw_json_member_string(w, "name", "ropewalk");
     rw_json_member_string(w, "version", rw_version());
+    rw_json_member_string(w, "commit", rw_commit());
     rw_json_end_object(w);
 }
 
@@ -154,8 +155,10 @@ static rw_status write_manifest(rw_extending *job, rw_error *err) {
     rw_json_key(&w, "tables");
     RW_TRY(rw_tables_write(&w, job->rotation, job->plan->native, job->plan->context, err));
     rw_json_key(&w, "long_context");
-    rw_long_context_write(&w, job->plan);
+    RW_TRY(rw_long_context_write(&w, job->plan, job->rotation, err));
     write_proof(&w, job);
+    rw_json_key(&w, "wordings");
+    RW_TRY(rw_wordings_write(job->ctx, &w, job->after, err));
     write_evidence(&w, job);
     write_data(&w, job);
     rw_json_member_u64(&w, "seed", job->options->measure.seed);

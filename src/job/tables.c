@@ -64,18 +64,36 @@ static void write_papers(rw_json_writer *w, rw_rope_method method) {
     rw_json_end_array(w);
 }
 
-void rw_long_context_write(rw_json_writer *w, const rw_plan_result *plan) {
-    const rw_rope_group *group = rw_rope_set_find(&plan->after, RW_LAYERS_FULL);
-    const rw_rope_spec *spec = group ? &group->spec : &plan->after.group[0].spec;
-    bool ramp = plan->method == RW_ROPE_YARN || plan->method == RW_ROPE_NTK_BY_PARTS;
+/* attention_factor is what multiplies cos and sin; attn_factor, as llama.cpp and the original code
+   have it, multiplies what the method would take by itself (YaRN: 0.1 ln s + 1). */
+static rw_status write_amplitude(rw_json_writer *w, const rw_rope_spec *spec, uint64_t context,
+                                 rw_error *err) {
+    rw_rope_table applied, own;
+    rw_rope_spec plain = *spec;
+    plain.attention_factor = NAN;
+    RW_TRY(rw_rope_table_build(spec, context, &applied, err));
+    RW_TRY(rw_rope_table_build(&plain, context, &own, err));
+    rw_json_member_double(w, "attn_factor", applied.attention_factor / own.attention_factor);
+    rw_json_member_double(w, "attention_factor", applied.attention_factor);
+    return RW_OK;
+}
+
+rw_status rw_long_context_write(rw_json_writer *w, const rw_plan_result *plan,
+                                const rw_rope_set *rotation, rw_error *err) {
+    const rw_rope_group *group = rw_rope_set_find(rotation, RW_LAYERS_FULL);
+    const rw_rope_spec *spec = group ? &group->spec : &rotation->group[0].spec;
+    bool ramp = spec->method == RW_ROPE_YARN || spec->method == RW_ROPE_NTK_BY_PARTS;
     rw_json_begin_object(w);
     rw_json_member_string(w, "method", rw_rope_method_name(plan->method));
     rw_json_member_double(w, "factor", plan->factor);
     rw_json_member_u64(w, "original_max_position_embeddings", plan->native);
     rw_json_member_u64(w, "new_max_position_embeddings", plan->context);
-    rw_json_member_double(w, "attn_factor", spec->attention_factor);
+    RW_TRY(write_amplitude(w, spec, plan->context, err));
     rw_json_member_double(w, "beta_fast", ramp ? spec->beta_fast : NAN);
     rw_json_member_double(w, "beta_slow", ramp ? spec->beta_slow : NAN);
     write_papers(w, plan->method);
+    rw_json_key(w, "tables");
+    RW_TRY(rw_tables_write(w, rotation, plan->native, plan->context, err));
     rw_json_end_object(w);
+    return RW_OK;
 }

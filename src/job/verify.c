@@ -222,7 +222,7 @@ static rw_status tables_text(verifying *v, const rw_rope_set *set, rw_buf *out, 
 
 /* Compares as canonical JSON, so that nothing but values counts. */
 static rw_status same_tables(verifying *v, const rw_rope_set *set, bool *same, rw_error *err) {
-    const rw_json *recorded = rw_json_get(v->manifest, "tables"), *derived = NULL;
+    const rw_json *recorded = rw_json_path(v->manifest, "long_context.tables"), *derived = NULL;
     rw_buf text = {.ctx = v->ctx}, a = {.ctx = v->ctx}, b = {.ctx = v->ctx};
     rw_status status = tables_text(v, set, &text, err);
     *same = false;

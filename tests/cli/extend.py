@@ -231,6 +231,51 @@ def test_verify_bad_receipts(folder):
     expect(run("verify", receipt), 3, "receipt.schema", "ropewalk.receipt/9")
 
 
+def test_verify_receipts_cut_short_huge_or_repeating_themselves(folder):
+    out, receipt = folder / "out", folder / "receipt.json"
+    extend(copy_model(folder), out, "--no-measure")
+    whole = (out / "receipt.json").read_text()
+    for size in (1, 30, len(whole) // 2, len(whole) - 3):
+        receipt.write_text(whole[:size])
+        expect(run("verify", receipt), 3, "receipt.syntax", "at byte")
+    for repeated in (whole.replace('{"schema"', '{"sha256":"","schema"', 1),
+                     whole.replace('"manifest":{', '"manifest":{"seed":1,', 1)):
+        receipt.write_text(repeated)
+        expect(run("verify", receipt), 3, "receipt.syntax", "twice")
+    receipt.write_text(whole.replace('{"schema"', '{"unknown":1,"schema"', 1))
+    expect(run("verify", receipt), 3, "receipt.syntax", "unknown")
+    receipt.write_bytes(whole.encode().replace(b'"tool"', b'"to\xffl"', 1))
+    expect(run("verify", receipt), 3, "receipt.syntax", "UTF-8")
+    with open(receipt, "wb") as file:
+        file.truncate(1 << 40)
+    expect(run("verify", receipt), 3, "file.too_large")
+    expect(run("verify", folder), 3, "file.not_regular")
+
+
+def test_manifest_says_what_applies(folder):
+    out = folder / "out"
+    extend(TINY, out, "--data", DATA, "--lengths", "512,640", "--documents", "2", "--trials", "1",
+           "--tasks", "perplexity,passkey", "--seed", "7", "--allow-undefined", "D3", code=1)
+    manifest = json.loads((out / "receipt.json").read_text())["manifest"]
+    block = manifest["long_context"]
+    assert block["method"] == "yarn" and block["factor"] == 4
+    assert (block["original_max_position_embeddings"],
+            block["new_max_position_embeddings"]) == (512, 2048)
+    assert block["attn_factor"] == 1.0 and block["beta_fast"] == 32 and block["beta_slow"] == 1
+    assert abs(block["attention_factor"] - 1.1386294361119891) < 1e-15
+    assert "arXiv:2309.00071" in block["papers"]
+    table = block["tables"][0]
+    assert table["ramp_low"] < table["ramp_high"] and len(table["table_sha256"]) == 64
+    assert manifest["seed"] == 7 and manifest["after"]["seed"] == 7
+    assert [w["task"] for w in manifest["wordings"]] == ["passkey"]
+    assert "{value}" in manifest["wordings"][0]["needle"]
+    assert set(manifest["gate"]["dims"]) >= {"D0", "D1", "D2", "D3", "D4", "D5"}
+    assert [w["dimension"] for w in manifest["gate"]["waivers"]] == ["D3"]
+    assert manifest["tool"]["version"] and "commit" in manifest["tool"]
+    assert manifest["environment"]["threads"] >= 1
+    assert set(manifest["parts"]) == set(manifest) - {"parts"}
+
+
 def test_verify_names_stay_inside(folder):
     out = folder / "out"
     extend(copy_model(folder), out, "--no-measure")
