@@ -49,7 +49,7 @@ void rw_cpu_avx512(rw_cpu_kernels *kernels); /* nothing on other processors */
 
 /* First element of row `row`, head `head`. */
 static inline float *rw_f32(const rw_view *view, size_t row, size_t head) {
-    return (float *)((char *)view->buffer->handle + view->offset) + row * view->stride[0] +
+    return (float *)(void *)((char *)view->buffer->handle + view->offset) + row * view->stride[0] +
            head * view->stride[1];
 }
 
@@ -58,7 +58,7 @@ static inline int32_t *rw_i32(const rw_view *view, size_t row) {
 }
 
 static inline double *rw_f64(const rw_view *view, size_t row) {
-    return (double *)((char *)view->buffer->handle + view->offset) + row * view->stride[0];
+    return (double *)(void *)((char *)view->buffer->handle + view->offset) + row * view->stride[0];
 }
 
 static inline size_t rw_tiles_of(size_t n, size_t tile) {
