@@ -138,27 +138,88 @@ static void test_gemma2(void **state) {
     check_family("gemma2");
 }
 
-/* The plan's weights are what loading allocates, and every parameter is counted. */
+/* ---- sizes and refusals ---------------------------------------------------------------------- */
+
+static size_t allocated;
+
+static void *counting(void *user, void *pointer, size_t size) {
+    (void)user;
+    if (size == 0) {
+        free(pointer);
+        return NULL;
+    }
+    allocated += size; /* blocks here are made once and never grown */
+    return realloc(pointer, size);
+}
+
+/* Every parameter is counted, and the plan covers what loading and running allocate. */
+static void check_sizes(const char *name) {
+    enum { STAGE = (1 << 20) * sizeof(float), RECORDS = 1 << 15 };
+    family_model f;
+    rw_memory plan;
+    rw_error err = {0};
+    rw_model *model;
+    rw_session *session;
+    uint64_t elements = 0;
+    rw_context_options options = {.struct_size = sizeof options, .threads = 2, .realloc = counting};
+    rw_context *ctx;
+    open_family(&f, name, RW_CPU_BEST);
+    for (size_t t = 0; t < rw_checkpoint_tensor_count(f.base.checkpoint); t++)
+        elements += rw_checkpoint_tensor_at(f.base.checkpoint, t)->elements;
+    assert_int_equal(f.base.arch.parameters, elements);
+    rw_arch_memory(&f.base.arch, 200, 0, 2, &plan);
+    assert_ok(rw_context_create(&options, &ctx, &err));
+    allocated = 0;
+    assert_ok(rw_model_load(ctx, f.base.checkpoint, &f.base.arch, &model, &err));
+    assert_in_range(allocated, elements * sizeof(float), plan.weights + STAGE + RECORDS);
+    rw_session_options wanted = {.rope = &f.rope, .capacity = 200};
+    allocated = 0;
+    assert_ok(rw_session_create(model, &wanted, &session, &err));
+    assert_in_range(allocated, plan.kv + plan.activations,
+                    (plan.kv + plan.activations) * 1.02 + RECORDS);
+    rw_session_free(session);
+    rw_model_free(model);
+    rw_context_free(ctx);
+    test_model_close(&f.base);
+}
+
 static void test_sizes(void **state) {
     (void)state;
     static const char *const names[] = {"llama", "mistral",       "qwen2",  "qwen3", "smollm3",
                                         "phi3",  "phi3_longrope", "gemma3", "gemma2"};
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        family_model f;
-        open_family(&f, names[i], RW_CPU_GENERIC);
-        uint64_t elements = 0;
-        for (size_t t = 0; t < rw_checkpoint_tensor_count(f.base.checkpoint); t++)
-            elements += rw_checkpoint_tensor_at(f.base.checkpoint, t)->elements;
-        assert_int_equal(f.base.arch.parameters, elements);
-        test_model_close(&f.base);
-    }
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        check_sizes(names[i]);
+}
+
+/* A description that contradicts the tensors: the fused one is named, as is one too many. */
+static void test_contradictions(void **state) {
+    (void)state;
+    family_model f;
+    rw_error err = {0};
+    rw_model *model;
+    open_family(&f, "phi3", RW_CPU_GENERIC);
+    f.base.arch.layers[1].ffn_dim--;
+    assert_int_equal(rw_model_load(f.base.ctx, f.base.checkpoint, &f.base.arch, &model, &err),
+                     RW_ERR_INPUT);
+    assert_string_equal(err.code, "model.shape");
+    assert_string_equal(err.where, "model.layers.1.mlp.gate_up_proj.weight");
+    f.base.arch.layers[1].ffn_dim++;
+    test_model_close(&f.base);
+    open_family(&f, "qwen3", RW_CPU_GENERIC);
+    f.base.arch.qk_norm = false;
+    assert_int_equal(rw_model_load(f.base.ctx, f.base.checkpoint, &f.base.arch, &model, &err),
+                     RW_ERR_INPUT);
+    assert_string_equal(err.code, "model.unsupported");
+    test_model_close(&f.base);
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_llama),  cmocka_unit_test(test_mistral), cmocka_unit_test(test_qwen2),
-        cmocka_unit_test(test_qwen3),  cmocka_unit_test(test_smollm3), cmocka_unit_test(test_phi3),
-        cmocka_unit_test(test_gemma3), cmocka_unit_test(test_gemma2),  cmocka_unit_test(test_sizes),
+        cmocka_unit_test(test_llama),   cmocka_unit_test(test_mistral),
+        cmocka_unit_test(test_qwen2),   cmocka_unit_test(test_qwen3),
+        cmocka_unit_test(test_smollm3), cmocka_unit_test(test_phi3),
+        cmocka_unit_test(test_gemma3),  cmocka_unit_test(test_gemma2),
+        cmocka_unit_test(test_sizes),   cmocka_unit_test(test_contradictions),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
