@@ -1,18 +1,17 @@
 /*
  * classes.c - what a config.json leaves to its model class, as far as sizes depend on it.
  *
- * Defaults and patterns are those of transformers' configuration classes (v4.57 and v5.17, models/
- * <type>/configuration_<type>.py); the GGUF names are llama.cpp's. Only what configs in use leave
- * out is here.
+ * Families that the engine runs are described in family.c; of them only what a config may leave out
+ * altogether is here. Defaults and patterns are those of transformers' configuration classes (v4.57
+ * and v5.17, models/ <type>/configuration_<type>.py); the GGUF names are llama.cpp's. Only what
+ * configs in use leave out is here.
  */
 #include "arch/classes.h"
 
 static const rw_model_class classes[] = {
     {.type = "llama", .hidden = 4096, .layers = 32, .heads = 32, .ffn = 11008, .vocab = 32000},
-    {.type = "mistral", .pattern = RW_PATTERN_ALL},
     {.type = "mixtral", .pattern = RW_PATTERN_ALL},
     {.type = "starcoder2", .gguf = "starcoder2", .pattern = RW_PATTERN_ALL, .mlp_matrices = 2},
-    {.type = "phi3", .gguf = "phi3", .pattern = RW_PATTERN_ALL},
     {.type = "phimoe", .gguf = "phimoe", .pattern = RW_PATTERN_ALL},
     {.type = "gpt_neox", .gguf = "gptneox", .mlp_matrices = 2, .biases = true},
     {.type = "phi", .gguf = "phi2", .mlp_matrices = 2, .biases = true},
@@ -23,29 +22,6 @@ static const rw_model_class classes[] = {
      .window = 128,
      .moe_biases = true},
     {.type = "gemma", .gguf = "gemma", .head_dim = 256, .tied = true},
-    {.type = "gemma2",
-     .gguf = "gemma2",
-     .heads = 8,
-     .kv_heads = 4,
-     .head_dim = 256,
-     .vocab = 256000,
-     .pattern = RW_PATTERN_PERIOD,
-     .period = 2,
-     .window = 4096,
-     .tied = true,
-     .norms = 4},
-    {.type = "gemma3_text",
-     .gguf = "gemma3",
-     .heads = 8,
-     .kv_heads = 4,
-     .head_dim = 256,
-     .vocab = 262208,
-     .pattern = RW_PATTERN_PERIOD,
-     .period = 6,
-     .window = 4096,
-     .tied = true,
-     .norms = 4,
-     .qk_norm = true},
     {.type = "gemma3n_text",
      .gguf = "gemma3n",
      .head_dim = 256,
@@ -79,14 +55,12 @@ static const rw_model_class classes[] = {
      .pattern = RW_PATTERN_CHUNKED,
      .period = 4,
      .window = 8192},
-    {.type = "qwen2", .pattern = RW_PATTERN_AFTER, .qkv_bias = true},
     {.type = "qwen2_moe", .pattern = RW_PATTERN_AFTER, .qkv_bias = true},
     {.type = "qwen2_vl", .pattern = RW_PATTERN_AFTER, .qkv_bias = true},
     {.type = "qwen2_vl_text", .pattern = RW_PATTERN_AFTER, .qkv_bias = true},
     {.type = "qwen2_5_vl", .pattern = RW_PATTERN_AFTER, .qkv_bias = true},
     {.type = "qwen2_5_vl_text", .pattern = RW_PATTERN_AFTER, .qkv_bias = true},
     {.type = "qwen2_5_omni_text", .pattern = RW_PATTERN_AFTER, .qkv_bias = true},
-    {.type = "qwen3", .pattern = RW_PATTERN_AFTER, .qk_norm = true},
     {.type = "qwen3_moe", .pattern = RW_PATTERN_AFTER, .qk_norm = true},
     {.type = "qwen3_vl_text", .qk_norm = true},
     {.type = "qwen3_next", .pattern = RW_PATTERN_LINEAR, .period = 4, .qk_norm = true},

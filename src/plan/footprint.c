@@ -115,6 +115,23 @@ static uint64_t count_embedding(const rw_source *source, const rw_arch *arch) {
     return found ? found : rw_arch_embedding_parameters(arch);
 }
 
+/* The engine's own record where it has one; else what can be made out. */
+static rw_status read_layers(const rw_source *source, rw_arch *out, rw_error *err) {
+    bool engine = source->arch.family && source->arch.n_layers;
+    if (source->language && !engine)
+        return rw_arch_outline(source->language, source->arena, out, err);
+    RW_TRY(copy_layers(source, out, err));
+    if (!engine)
+        complete_gguf(source, out);
+    return RW_OK;
+}
+
+/* Without experts a token meets everything, but for an embedding that is only looked up. */
+static uint64_t dense_active(const rw_arch *arch) {
+    uint64_t lookup = arch->tied_embeddings ? 0 : (uint64_t)arch->vocab * arch->hidden;
+    return arch->family && arch->parameters > lookup ? arch->parameters - lookup : 0;
+}
+
 /* A layer that attends, of a width that nothing states. */
 static bool lacks_widths(const rw_arch *arch) {
     for (uint32_t i = 0; i < arch->n_layers; i++)
@@ -126,19 +143,14 @@ static bool lacks_widths(const rw_arch *arch) {
 
 rw_status rw_footprint_read(const rw_source *source, rw_footprint *out, rw_error *err) {
     memset(out, 0, sizeof *out);
-    if (source->language)
-        RW_TRY(rw_arch_outline(source->language, source->arena, &out->arch, err));
-    else
-        RW_TRY(copy_layers(source, &out->arch, err));
-    if (!source->language && !out->arch.family)
-        complete_gguf(source, &out->arch);
+    RW_TRY(read_layers(source, &out->arch, err));
     if (lacks_widths(&out->arch))
         out->arch.n_layers = 0;
     out->parameters = count_tensors(source);
     out->counted = out->parameters ? "tensors" : out->arch.parameters ? "config" : NULL;
     if (!out->parameters)
         out->parameters = out->arch.parameters;
-    out->active = out->arch.active;
+    out->active = out->arch.active ? out->arch.active : dense_active(&out->arch);
     out->embedding = count_embedding(source, &out->arch);
     if (out->embedding > out->parameters)
         out->embedding = 0;
