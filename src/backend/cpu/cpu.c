@@ -208,7 +208,8 @@ typedef struct job {
 
 static void run_tile(void *user, size_t tile, unsigned worker) {
     const job *j = user;
-    j->kernel->run(j->isa, j->op, tile, j->workspace + worker * j->scratch_bytes);
+    char *scratch = j->workspace ? j->workspace + worker * j->scratch_bytes : NULL;
+    j->kernel->run(j->isa, j->op, tile, scratch);
 }
 
 static rw_status enqueue(rw_backend *backend, const rw_op *op, const rw_buffer *workspace,
