@@ -67,6 +67,10 @@ rw_status rw_request_read(rw_arena *arena, const rw_json *request, rw_plan_optio
    `context`, and where the method depends on it at the native one too. */
 rw_status rw_tables_write(rw_json_writer *w, const rw_rope_set *set, uint64_t native,
                           uint64_t context, rw_error *err);
+/* memory.c: what our engine takes from the native window to the new one; an array. */
+typedef struct rw_extending rw_extending;
+void rw_memory_steps_write(rw_json_writer *w, const rw_extending *job);
+
 /* The published fields of a long-context block, and what really applies: `rotation` is what the
    patched files resolve to. */
 rw_status rw_long_context_write(rw_json_writer *w, const rw_plan_result *plan,
@@ -91,7 +95,7 @@ typedef struct rw_places {
 } rw_places;
     rw_key *key;      /* NULL: the receipt is not signed */
 
-typedef struct rw_extending {
+struct rw_extending {
     rw_context *ctx;
     const rw_extend_options *options;
     rw_arena arena;

@@ -233,6 +233,8 @@ rw_status rw_record_result(rw_extending *job, rw_error *err) {
     rw_json_member_string(&w, "input", job->options->plan.path);
     rw_json_member_string(&w, "output", job->options->output);
     write_plan(&w, job);
+    rw_json_key(&w, "memory_by_context");
+    rw_memory_steps_write(&w, job);
     write_proof(&w, job);
     write_evidence(&w, job);
     RW_TRY(write_advice(&w, job, err));

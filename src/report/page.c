@@ -30,8 +30,10 @@ rw_status rw_report_html(rw_context *ctx, const rw_json *facts, rw_buf *out, rw_
     rw_report_summary(out, facts);
     rw_report_gate(out, facts);
     rw_report_perplexity(out, facts);
+    rw_report_gain(out, facts);
     rw_report_retrieval(out, facts);
     rw_report_bands(out, facts);
+    rw_report_memory(out, facts);
     rw_report_runtimes(out, facts);
     rw_report_warnings(out, facts);
     rw_report_files(out, facts);

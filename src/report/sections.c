@@ -41,17 +41,16 @@ static void put_targets(rw_buf *out, const rw_json *facts, const rw_json *target
 static void put_commands(rw_buf *out, const rw_json *emit) {
     if (!emit || emit->type != RW_JSON_OBJECT || emit->count == 0)
         return;
-    rw_buf_text(out, "<details><summary>The same rotation from the unpatched files: what to tell "
-                     "each runtime</summary>\n");
+    rw_buf_text(out, "<h3>To serve it</h3>\n<p>The patched files need no flag. What gives the same "
+                     "rotation from the unpatched ones:</p>\n");
     for (const rw_json *command = emit->first; command; command = command->next) {
         if (command->type != RW_JSON_STRING)
             continue;
-        rw_html_element(out, "h3", NULL, command->key);
+        rw_html_element(out, "h4", NULL, command->key);
         rw_buf_text(out, "<pre>");
         rw_html_str(out, command->string);
         rw_buf_text(out, "</pre>\n");
     }
-    rw_buf_text(out, "</details>\n");
 }
 
 void rw_report_runtimes(rw_buf *out, const rw_json *facts) {

@@ -30,7 +30,7 @@ static const char page[] =
     "overflow-wrap:anywhere}"
     "h2{margin:0 0 10px;font-size:20px;line-height:1.3}"
     "h3{margin:14px 0 6px;font-size:15px;color:var(--soft);font-weight:600}"
-    "p{margin:0 0 12px}.lead{font-size:17px;max-width:46em}"
+    "h4{margin:10px 0 4px;font-size:14px}p{margin:0 0 12px}.lead{font-size:17px;max-width:46em}"
     "section{background:var(--card);border:1px solid var(--rule);border-radius:10px;"
     "padding:20px 22px;margin:0 0 18px}"
     ".verdict{border-left-width:6px}.verdict h2{font-size:22px;margin:0}"
@@ -87,6 +87,7 @@ static const char pictures[] =
     ".h4{fill:var(--h4)}.h5{fill:var(--h5)}.none0{fill:none;stroke:var(--rule)}"
     "svg .inh0,svg .inh1,svg .inh2{fill:var(--ink)}"
     "svg .inh3,svg .inh4,svg .inh5{fill:#fff}"
+    ".zero{stroke:var(--ink);stroke-width:1.2}.whisker{stroke:var(--after);stroke-width:1.8}"
     ".stem{stroke:var(--rule);stroke-width:1.5}"
     ".hollow{fill:var(--card);stroke:var(--soft);stroke-width:1}"
     ".kept{fill:var(--kept)}.blended{fill:var(--blended)}.stretched{fill:var(--stretched)}"
@@ -94,8 +95,9 @@ static const char pictures[] =
     "margin-right:8px}"
     ".swatch.kept{background:var(--kept);border-radius:50%}"
     ".swatch.blended{background:var(--blended);transform:rotate(45deg) scale(.85)}"
-    ".swatch.stretched{background:var(--stretched)}"
-    "@media(max-width:520px){svg text{font-size:16px}}";
+    ".swatch.stretched{background:var(--stretched)}.swatch.box{border-radius:0;transform:none}"
+    "@media(max-width:520px){svg text{font-size:16px}table{font-size:13px}th{white-space:normal;"
+    "vertical-align:bottom}.n{padding-left:6px}}";
 
 static const char print[] =
     "main{max-width:none;padding:0}section{break-inside:avoid;border-color:#ccc}"
