@@ -37,8 +37,7 @@ static rw_status run(cli *c, void *given, char **json, rw_error *err) {
     return rw_extend(c->ctx, options, json, err);
 }
 
-/* ---- the page of text -------------------------------------------------------------------------
- */
+/* ---- the page of text ------------------------------------------------------------------------ */
 
 static void show_advice(cli *c, const rw_json *advice) {
     if (!advice || advice->count == 0)
@@ -54,9 +53,9 @@ static void show_places(cli *c, const rw_json *result) {
     cli_print(c, "\n");
     cli_field(c, "checkpoint", "%s", cli_text(rw_json_get(result, "output"), "-"));
     cli_field(c, "receipt", "%s", cli_text(rw_json_path(result, "receipt.path"), "-"));
+    cli_field(c, "  its SHA-256", "%s", cli_text(rw_json_path(result, "receipt.sha256"), "-"));
     cli_field(c, "  signed by", "%s",
               cli_text(rw_json_path(result, "receipt.signer"), "nobody: --sign KEY does it"));
-    cli_field(c, "  its SHA-256", "%s", cli_text(rw_json_path(result, "receipt.sha256"), "-"));
     cli_field(c, "report", "%s", cli_text(rw_json_get(result, "report"), "-"));
     cli_field(c, "canary", "%s", cli_text(rw_json_get(result, "canary"), "none: not measured"));
 }
@@ -80,10 +79,10 @@ static void render(cli *c, const rw_json *result) {
     cli_diagnostics(c, rw_json_get(plan, "diagnostics"));
     cli_show_perplexity(c, before, after);
     cli_show_retrieval(c, before, after);
+    cli_show_pack(c, before, after);
     cli_diagnostics(c, rw_json_get(after, "diagnostics"));
     cli_show_gate(c, rw_json_get(result, "gate"));
     show_advice(c, rw_json_get(result, "advice"));
-    cli_show_pack(c, before, after);
     show_places(c, result);
 }
 

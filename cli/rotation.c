@@ -36,8 +36,7 @@ void cli_show_rotations(cli *c, const rw_json *groups) {
         cli_show_rotation(c, cli_text(rw_json_get(n, "layers"), "?"), n);
 }
 
-/* ---- the picture -------------------------------------------------------------------------------
- */
+/* ---- the picture ----------------------------------------------------------------------------- */
 
 typedef struct picture {
     unsigned bar;

@@ -105,9 +105,9 @@ static void release(rw_extending *job) {
     rw_measurement_free(job->after);
     rw_measurement_free(job->before);
     rw_model_free(job->model);
+    rw_pack_free(job->pack);
     rw_corpus_free(&job->corpus);
     rw_tokenizer_free(job->tokenizer);
-    rw_pack_free(job->pack);
     rw_checkpoint_close(job->patched);
     rw_checkpoint_close(job->input);
     rw_places_abort(&job->places);

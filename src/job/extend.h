@@ -10,8 +10,7 @@
 #include "report/report.h"
 #include "ropewalk/job.h"
 
-/* ---- files.c: a checkpoint's files, copied and hashed -----------------------------------------
- */
+/* ---- files.c: a checkpoint's files, copied and hashed ---------------------------------------- */
 
 typedef struct rw_listed_file {
     const char *name;   /* from the checkpoint's directory on: "sub/tokenizer.json" */
@@ -44,43 +43,39 @@ const char *rw_path_join(rw_arena *arena, const char *folder, const char *name);
 const char *rw_path_folder(rw_arena *arena, const char *path);
 const char *rw_path_base(const char *path);
 
-/* ---- tensors.c --------------------------------------------------------------------------------
- */
+/* ---- tensors.c ------------------------------------------------------------------------------- */
 
 /* SHA-256 over name, type, shape and bytes of every tensor in the order of the file, without the
    rotation's own (rope_freqs.weight and the like, which a patch may change). */
 rw_status rw_tensors_hash(rw_context *ctx, const rw_checkpoint *checkpoint, uint64_t *count,
                           rw_sha256 *out, rw_error *err);
 
-/* ---- request.c: the caller's wishes as JSON and back -------------------------------------------
- */
+/* ---- request.c: the caller's wishes as JSON and back ----------------------------------------- */
 
 void rw_request_write(rw_json_writer *w, const rw_plan_options *options);
 /* Strings and lists are arena memory. */
 rw_status rw_request_read(rw_arena *arena, const rw_json *request, rw_plan_options *out,
                           rw_error *err);
 
-/* ---- tables.c ----------------------------------------------------------------------------------
- */
+/* ---- tables.c -------------------------------------------------------------------------------- */
 
 /* The array of what each layer type rotates by: identity, ramp ends, amplitude; at the length
    `context`, and where the method depends on it at the native one too. */
 rw_status rw_tables_write(rw_json_writer *w, const rw_rope_set *set, uint64_t native,
                           uint64_t context, rw_error *err);
-/* memory.c: what our engine takes from the native window to the new one; an array. */
-typedef struct rw_extending rw_extending;
-void rw_memory_steps_write(rw_json_writer *w, const rw_extending *job);
-
 /* The published fields of a long-context block, and what really applies: `rotation` is what the
    patched files resolve to. */
 rw_status rw_long_context_write(rw_json_writer *w, const rw_plan_result *plan,
                                 const rw_rope_set *rotation, rw_error *err);
+/* memory.c: what our engine takes from the native window to the new one; an array. */
+typedef struct rw_extending rw_extending;
+void rw_memory_steps_write(rw_json_writer *w, const rw_extending *job);
+
 /* What the retrieval tasks of a measurement said (NULL: null). */
 rw_status rw_wordings_write(rw_context *ctx, rw_json_writer *w, const rw_measurement *measurement,
                             rw_error *err);
 
-/* ---- the job -----------------------------------------------------------------------------------
- */
+/* ---- the job --------------------------------------------------------------------------------- */
 
 /* Where things are written and where they will lie. A directory is one output; a GGUF has its
    companions beside it, each an output of its own. */
@@ -93,20 +88,20 @@ typedef struct rw_places {
     const char *final_canary, *final_report, *final_receipt;
     const char *canary_name; /* from root on */
 } rw_places;
-    rw_key *key;      /* NULL: the receipt is not signed */
 
 struct rw_extending {
     rw_context *ctx;
     const rw_extend_options *options;
     rw_arena arena;
+    rw_key *key;      /* NULL: the receipt is not signed */
     const char *name; /* of the model, for people */
     rw_checkpoint *input;
-    rw_pack *pack;              /* NULL: none was given            */
-    rw_measure_options measure; /* as given, with the suite's part */
     rw_source source;
     rw_plan_result *plan;
     rw_tokenizer *tokenizer;
     rw_corpus corpus;
+    rw_pack *pack;              /* NULL: none was given            */
+    rw_measure_options measure; /* as given, with the suite's part */
     rw_places places;
     rw_file_list inputs, outputs;
     rw_checkpoint *patched;
@@ -120,7 +115,7 @@ struct rw_extending {
     rw_gate *gate;
     rw_buf manifest, receipt, result, report;
     rw_sha256 digest; /* of the manifest */
-} rw_extending;
+};
 
 /* places.c */
 rw_status rw_places_begin(rw_extending *job, rw_error *err);
