@@ -233,6 +233,8 @@ static void decide_pack(const rw_scores *s, const rw_thresholds *t, rw_finding *
             "the pack's top bin of length does not lie beyond the native window of %llu "
             "tokens",
             (unsigned long long)s->native);
+    } else if (s->pack_unread) {
+        say(out, "the time was up before %llu items were read", (unsigned long long)s->pack_unread);
     } else if (s->pack_top.items < t->pack_items) {
         out->need = t->pack_items - s->pack_top.items;
         say(out,
@@ -240,8 +242,6 @@ static void decide_pack(const rw_scores *s, const rw_thresholds *t, rw_finding *
             "200",
             (unsigned long long)s->pack_top.items, (unsigned long long)s->pack_from,
             (unsigned long long)out->need);
-    } else if (s->pack_unread) {
-        say(out, "the time was up before %llu items were read", (unsigned long long)s->pack_unread);
     } else {
         judge_pack(s, t, out);
     }

@@ -9,6 +9,10 @@
 /* Enough tokens to know the speed by, few enough to cost nothing. */
 enum { WARM_UP = 32, TRIAL_READ = 512 };
 
+/* One read of a small model is over before the machine's other work shows or passes: the fastest of
+   some is what it can do. */
+enum { TRIAL_READS = 5, TRIAL_SECONDS = 1 };
+
 /* The estimate knows operations, not how well each shape runs; keep some time in hand. */
 static const double budget_share = 0.85;
 
@@ -59,9 +63,13 @@ static rw_status time_first_piece(rw_scorer *scorer, const rw_corpus *corpus, do
         return RW_OK;
     const rw_outputs outputs = {.count = count - 1, .target = document->tokens + 1, .nll = nll};
     RW_TRY(rw_scorer_read(scorer, document->tokens, WARM_UP, count, NULL, err));
-    double begun = rw_now();
-    RW_TRY(rw_scorer_read(scorer, document->tokens, count, count, &outputs, err));
-    *out = (rw_now() - begun) / scorer->cost(scorer, count);
+    double begun = rw_now(), fastest = INFINITY;
+    for (int i = 0; i < TRIAL_READS && rw_now() - begun < TRIAL_SECONDS; i++) {
+        double start = rw_now();
+        RW_TRY(rw_scorer_read(scorer, document->tokens, count, count, &outputs, err));
+        fastest = fmin(fastest, rw_now() - start);
+    }
+    *out = fastest / scorer->cost(scorer, count);
     return RW_OK;
 }
 
@@ -103,6 +111,13 @@ static rw_status keep_budget(rw_measurement *m, rw_scorer *scorer, const rw_corp
     RW_TRY(rw_scope_cuts(&m->arena, &asked, &m->scope, &m->cuts, &m->cut_count, err));
     m->predicted_seconds = left.cost * unit_seconds;
     tell_cuts(m, wanted.cost * unit_seconds);
+    if (m->scope.pack && m->predicted_seconds > m->budget_seconds) {
+        rw_log(m->ctx, RW_WARNING,
+               "the pack alone takes longer than the budget: its last items "
+               "will be left unread");
+        rw_diagnose(&m->diagnostics, "measure.budget_pack", RW_WARNING, false, "--budget",
+                    "the pack alone takes longer than the budget");
+    }
     return RW_OK;
 }
 
@@ -161,13 +176,13 @@ static rw_status run_parts(rw_measurement *m, rw_meter *meter, const rw_tokenize
         RW_TRY(rw_perplexity_fill(&m->scope, &m->store, &meter->scorer, err));
         RW_TRY(rw_decode_run(m, &meter->scorer, corpus, err));
     }
+    if (m->scope.pack) { /* the asker's own questions before ours, should the time run out */
+        const rw_pack_setting setting = pack_setting(m, tokenizer, corpus);
+        meter->task = "pack";
+        RW_TRY(rw_pack_answer(&m->arena, m->scope.pack, &setting, &meter->scorer, m->pack, err));
+    }
     meter->task = "retrieval";
-    RW_TRY(rw_retrieval_run(m, &meter->scorer, corpus, tokenizer, err));
-    if (!m->scope.pack)
-        return RW_OK;
-    const rw_pack_setting setting = pack_setting(m, tokenizer, corpus);
-    meter->task = "pack";
-    return rw_pack_answer(&m->arena, m->scope.pack, &setting, &meter->scorer, m->pack, err);
+    return rw_retrieval_run(m, &meter->scorer, corpus, tokenizer, err);
 }
 
 static void diagnose_rows(rw_measurement *m) {

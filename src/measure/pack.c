@@ -465,34 +465,38 @@ static rw_status take_line(rw_jsonl *lines, const rw_json *value, rw_error *err)
 
 /* ---- the whole ------------------------------------------------------------------------------- */
 
+typedef struct id_line {
+    const char *id;
+    uint32_t line;
+} id_line;
+
 static int compare_ids(const void *a, const void *b) {
-    const rw_pack_item *x = *(const rw_pack_item *const *)a, *y = *(const rw_pack_item *const *)b;
+    const id_line *x = a, *y = b;
     int order = strcmp(x->id, y->id);
     return order ? order : (x->line > y->line) - (x->line < y->line);
 }
 
 /* Names the first line that repeats an id. */
 static rw_status check_ids(rw_jsonl *lines, const rw_pack *pack, rw_error *err) {
-    const rw_pack_item **sorted = rw_calloc(pack->ctx, pack->count, sizeof *sorted);
-    const rw_pack_item *twice = NULL, *before = NULL;
+    id_line *sorted = rw_calloc(pack->ctx, pack->count, sizeof *sorted), twice = {0}, before = {0};
     if (!sorted)
         return rw_fail_memory(err, lines->path, pack->count * sizeof *sorted);
     for (size_t i = 0; i < pack->count; i++)
-        sorted[i] = &pack->items[i];
+        sorted[i] = (id_line){pack->items[i].id, pack->items[i].line};
     qsort(sorted, pack->count, sizeof *sorted, compare_ids);
     for (size_t i = 1; i < pack->count; i++)
-        if (strcmp(sorted[i]->id, sorted[i - 1]->id) == 0 &&
-            (!twice || sorted[i]->line < twice->line)) {
+        if (strcmp(sorted[i].id, sorted[i - 1].id) == 0 &&
+            (!twice.id || sorted[i].line < twice.line)) {
             twice = sorted[i];
             before = sorted[i - 1];
         }
     rw_free(pack->ctx, sorted);
-    if (!twice)
+    if (!twice.id)
         return RW_OK;
-    lines->line = twice->line;
+    lines->line = twice.line;
     lines->line_begin = 0;
-    return rw_jsonl_fail(lines, 0, "duplicate_id", err, "id \"%s\" is also on line %u", twice->id,
-                         (unsigned)before->line);
+    return rw_jsonl_fail(lines, 0, "duplicate_id", err, "id \"%s\" is also on line %u", twice.id,
+                         (unsigned)before.line);
 }
 
 static rw_status read_pack(rw_jsonl *lines, rw_error *err) {

@@ -126,6 +126,7 @@ bool rw_pack_pattern_ok(rw_str pattern, char *reason, size_t size) {
 
 static rw_status matches(rw_arena *arena, rw_str pattern, rw_str said, bool *out, rw_error *err) {
     regex_t compiled;
+    *out = false;
     const char *expression = rw_arena_text(arena, pattern.data, pattern.size);
     const char *text = rw_arena_text(arena, said.data, said.size);
     if (!expression || !text)
@@ -212,8 +213,8 @@ rw_status rw_pack_score(rw_arena *arena, rw_pack_match match, const rw_str *answ
         return score_patterns(arena, answers, count, said, out, err);
     RW_TRY(rw_pack_normalise(arena, said, strip, &said, err));
     for (size_t i = 0; i < count; i++) {
-        rw_str answer;
-        double score;
+        rw_str answer = {"", 0};
+        double score = 0;
         RW_TRY(rw_pack_normalise(arena, answers[i], strip, &answer, err));
         RW_TRY(score_answer(arena, match, answer, said, &score, err));
         best = fmax(best, score);

@@ -66,9 +66,9 @@ static rw_status force(asker *r, const rw_pack_tokens *prompt, const rw_pack_tok
 static rw_status ask_choice(asker *r, const rw_pack_item *item, const rw_pack_tokens *prompt,
                             reply *out, rw_error *err) {
     double right = NAN, best_other = -INFINITY;
-    bool exact, sound = true;
+    bool exact = false, sound = true;
     for (size_t i = 0; i < item->ending_count; i++) {
-        rw_share share;
+        rw_share share = {0};
         RW_TRY(force(r, prompt, &item->endings[i], &share, &exact, err));
         double likelihood = -share.sum / (double)item->ending_bytes[i];
         sound = sound && !isnan(likelihood);
@@ -88,8 +88,8 @@ static rw_status ask_choice(asker *r, const rw_pack_item *item, const rw_pack_to
 static rw_status ask_words(asker *r, const rw_pack_item *item, const rw_pack_tokens *prompt,
                            reply *out, rw_error *err) {
     for (size_t i = 0; i < item->ending_count; i++) {
-        rw_share share;
-        bool exact;
+        rw_share share = {0};
+        bool exact = false;
         RW_TRY(force(r, prompt, &item->endings[i], &share, &exact, err));
         out->right = out->right || exact;
         if (i == 0 || share.sum < out->answer.sum)
@@ -201,7 +201,7 @@ static rw_status ask_passkey(asker *r, const rw_pack_item *item, rw_pack_result 
     const rw_span *span = &sample.spans[0];
     const rw_pack_tokens prompt = {sample.tokens, span->first};
     const rw_pack_tokens ending = {sample.tokens + span->first, sample.count - span->first};
-    bool exact;
+    bool exact = false;
     RW_TRY(force(r, &prompt, &ending, &result->answer, &exact, err));
     result->score = exact;
     result->outcome = exact ? RW_PACK_RIGHT : RW_PACK_WRONG;
@@ -212,7 +212,7 @@ static rw_status ask_passkey(asker *r, const rw_pack_item *item, rw_pack_result 
 
 static rw_status answer_item(asker *r, const rw_pack_item *item, rw_pack_result *result,
                              rw_error *err) {
-    reply closed = {0}, open;
+    reply closed = {0}, open = {0};
     if (item->length > r->setting->context) {
         result->outcome = RW_PACK_TOO_LONG;
         return RW_OK;

@@ -17,7 +17,7 @@ rw_status rw_suite_apply(const char *suite, rw_measure_options *options, rw_erro
         return rw_fail(err, RW_ERR_USAGE, "measure.suite", "--suite",
                        "there is no suite \"%.48s\": name fast, or none", suite);
     if (!options->tasks)
-        options->tasks = "perplexity,passkey,key_value,repeat";
+        options->tasks = "perplexity,passkey,key_value";
     if (!options->documents)
         options->documents = SUITE_DOCUMENTS;
     if (!options->trials)
