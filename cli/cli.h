@@ -143,6 +143,7 @@ void cli_diagnostics(cli *c, const rw_json *diagnostics);
 /* Measurements (the members of a measure result; `before` may be NULL) and a verdict: measured.c.
  */
 void cli_show_perplexity(cli *c, const rw_json *before, const rw_json *after);
+void cli_show_positions(cli *c, const rw_json *before, const rw_json *after); /* positions.c */
 void cli_show_retrieval(cli *c, const rw_json *before, const rw_json *after);
 void cli_show_pack(cli *c, const rw_json *before, const rw_json *after);
 void cli_show_gate(cli *c, const rw_json *gate);

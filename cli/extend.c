@@ -78,6 +78,7 @@ static void render(cli *c, const rw_json *result) {
               cli_number(rw_json_get(plan, "factor"), "%.6g"));
     cli_diagnostics(c, rw_json_get(plan, "diagnostics"));
     cli_show_perplexity(c, before, after);
+    cli_show_positions(c, before, after);
     cli_show_retrieval(c, before, after);
     cli_show_pack(c, before, after);
     cli_diagnostics(c, rw_json_get(after, "diagnostics"));

@@ -29,6 +29,7 @@ static void show_rotation(cli *c, const rw_json *groups) {
 static void render(cli *c, const rw_json *result) {
     show_rotation(c, rw_json_get(result, "rope"));
     cli_show_perplexity(c, NULL, result);
+    cli_show_positions(c, NULL, result);
     cli_show_retrieval(c, NULL, result);
     cli_show_pack(c, NULL, result);
     const rw_json *diagnostics = rw_json_get(result, "diagnostics");

@@ -17,7 +17,7 @@ enum { PLAIN_SECONDS = 5 };
 static struct {
     char task[64];
     double began, shown;
-    uint64_t first;
+    uint64_t first, last, total;
     bool line; /* a line stands on the terminal */
 } state;
 
@@ -83,12 +83,20 @@ static void begin_task(const char *task, uint64_t done) {
     state.first = done;
 }
 
+/* The same task may run again, over another file say: then its clock starts anew. What was
+   reported as done is whole when it ended, and less is done when it begins. */
+static bool is_new_pass(const char *task, uint64_t done, uint64_t total) {
+    return strcmp(task, state.task) != 0 || done < state.last || total != state.total;
+}
+
 void cli_on_progress(void *user, const char *task, uint64_t done, uint64_t total,
                      const char *unit) {
     cli *c = user;
     char text[160] = "";
-    if (strcmp(task, state.task) != 0 || done < state.first)
+    if (is_new_pass(task, done, total))
         begin_task(task, done);
+    state.last = done;
+    state.total = total;
     if (rw_cancelled(c->ctx) || (!c->stderr_terminal && rw_now() - state.shown < PLAIN_SECONDS))
         return;
     state.shown = rw_now();

@@ -96,7 +96,7 @@ def test_measured(folder):
 def test_human_output(folder):
     result = run("extend", TINY, "--context", "2k", "-o", folder / "out", *QUICK)
     expect(result, 1)
-    for text in ("Perplexity by length", "Verdict", "no (", "What would help", "checkpoint",
+    for text in ("Perplexity by length", "Perplexity by position", "before o", "Verdict", "no (", "What would help", "checkpoint",
                  "receipt.json", "report.html"):
         assert text in result.out, text
     assert "measuring before" in result.err
@@ -109,6 +109,9 @@ def test_same_bytes_twice(folder):
         texts.append((result.out, (folder / "out" / "receipt.json").read_text()))
         shutil.rmtree(folder / "out")
     assert texts[0] == texts[1]
+    measured = [expect(run("measure", TINY, *QUICK, "--seed", "3", "--json", "--no-timing"), 0).out
+                for _ in range(2)]
+    assert measured[0] == measured[1]
 
 
 def test_nothing_to_do(folder):
