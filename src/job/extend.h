@@ -15,6 +15,8 @@
 typedef struct rw_listed_file {
     const char *name;   /* from the checkpoint's directory on: "sub/tokenizer.json" */
     const char *change; /* "patched", "copied", "linked", "written" */
+    const char *path;   /* where it lies now */
+    bool hashed;        /* the two below are known */
     uint64_t bytes;
     rw_sha256 digest;
 } rw_listed_file;
@@ -27,11 +29,19 @@ typedef struct rw_file_list {
 
 /* Copies the directory `from` into the (empty) directory `to`: everything, sub-directories too,
    symbolic links resolved, except config.json, what an earlier run of ours left at the top, and
-   outputs of ours that are being made (`to` may lie inside `from`). Lists what was copied. */
+   outputs of ours that are being made (`to` may lie inside `from`). Lists what was copied, without
+   hashes. */
 rw_status rw_copy_tree(rw_context *ctx, const char *from, const char *to, rw_copy_mode mode,
                        rw_file_list *list, rw_error *err);
 
-/* Adds the file that lies at `path` now, with its size and hash; an entry of that name goes. */
+/* Adds the file that lies at `path` now, without its hash; an entry of that name goes. */
+rw_status rw_list_note(rw_file_list *list, const char *path, const char *name, const char *change,
+                       rw_error *err);
+/* Tells the hash of what lies at `path`, when it is listed. */
+void rw_list_take(rw_file_list *list, const char *path, uint64_t bytes, const rw_sha256 *digest);
+/* Hashes what has no hash yet. */
+rw_status rw_list_hash(rw_context *ctx, rw_file_list *list, rw_error *err);
+/* Both in one: for a small file. */
 rw_status rw_list_add(rw_context *ctx, rw_file_list *list, const char *path, const char *name,
                       const char *change, rw_error *err);
 const rw_listed_file *rw_list_find(const rw_file_list *list, const char *name);
@@ -49,6 +59,11 @@ const char *rw_path_base(const char *path);
    rotation's own (rope_freqs.weight and the like, which a patch may change). */
 rw_status rw_tensors_hash(rw_context *ctx, const rw_checkpoint *checkpoint, uint64_t *count,
                           rw_sha256 *out, rw_error *err);
+
+/* The same and, from the same reading, the hash of every file of the checkpoint, which go to the
+   entries of `list` with their paths. */
+rw_status rw_tensors_hash_files(rw_context *ctx, const rw_checkpoint *checkpoint,
+                                rw_file_list *list, uint64_t *count, rw_sha256 *out, rw_error *err);
 
 /* ---- request.c: the caller's wishes as JSON and back ----------------------------------------- */
 

@@ -47,26 +47,53 @@ const rw_listed_file *rw_list_find(const rw_file_list *list, const char *name) {
     return NULL;
 }
 
-rw_status rw_list_add(rw_context *ctx, rw_file_list *list, const char *path, const char *name,
-                      const char *change, rw_error *err) {
+rw_status rw_list_note(rw_file_list *list, const char *path, const char *name, const char *change,
+                       rw_error *err) {
     rw_listed_file item = {.change = change};
-    rw_file file;
     item.name = rw_arena_text(list->arena, name, strlen(name));
-    if (!item.name)
+    item.path = rw_arena_text(list->arena, path, strlen(path));
+    if (!item.name || !item.path)
         return rw_fail_memory(err, "file list", strlen(name));
     if (list->count == list->capacity)
         RW_TRY(grow_list(list, err));
     const rw_listed_file *old = rw_list_find(list, name);
-    size_t at = old ? (size_t)(old - list->items) : list->count;
-    RW_TRY(rw_file_open(ctx, path, &file, err));
-    item.bytes = file.size;
-    rw_status status = rw_sha256_range(ctx, &file, 0, file.size, &item.digest, err);
+    list->items[old ? (size_t)(old - list->items) : list->count++] = item;
+    return RW_OK;
+}
+
+void rw_list_take(rw_file_list *list, const char *path, uint64_t bytes, const rw_sha256 *digest) {
+    for (size_t i = 0; i < list->count; i++)
+        if (strcmp(list->items[i].path, path) == 0) {
+            list->items[i].bytes = bytes;
+            list->items[i].digest = *digest;
+            list->items[i].hashed = true;
+        }
+}
+
+static rw_status hash_item(rw_context *ctx, rw_listed_file *item, rw_error *err) {
+    rw_file file;
+    RW_TRY(rw_file_open(ctx, item->path, &file, err));
+    item->bytes = file.size;
+    rw_status status = rw_sha256_range(ctx, &file, 0, file.size, &item->digest, err);
     rw_file_close(&file);
-    if (status == RW_OK)
-        list->items[at] = item;
-    if (status == RW_OK && !old)
-        list->count++;
+    item->hashed = status == RW_OK;
     return status;
+}
+
+rw_status rw_list_hash(rw_context *ctx, rw_file_list *list, rw_error *err) {
+    for (size_t i = 0; i < list->count; i++)
+        if (!list->items[i].hashed)
+            RW_TRY(hash_item(ctx, &list->items[i], err));
+    return RW_OK;
+}
+
+rw_status rw_list_add(rw_context *ctx, rw_file_list *list, const char *path, const char *name,
+                      const char *change, rw_error *err) {
+    RW_TRY(rw_list_note(list, path, name, change, err));
+    for (size_t i = 0; i < list->count; i++)
+        if (strcmp(list->items[i].name, name) == 0)
+            return hash_item(ctx, &list->items[i], err);
+    return RW_OK;
 }
 
 void rw_list_write(rw_json_writer *w, const rw_file_list *list) {
@@ -143,8 +170,7 @@ static rw_status copy_one(walk *w, const char *name, rw_error *err) {
     if (!from || !to)
         return rw_fail_memory(err, "path", strlen(name));
     RW_TRY(rw_file_copy(w->ctx, from, to, w->mode, err));
-    return rw_list_add(w->ctx, w->list, to, name, w->mode == RW_COPY_LINK ? "linked" : "copied",
-                       err);
+    return rw_list_note(w->list, to, name, w->mode == RW_COPY_LINK ? "linked" : "copied", err);
 }
 
 static rw_status take_entry(walk *w, const char *name, unsigned depth, rw_error *err) {

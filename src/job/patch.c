@@ -3,6 +3,7 @@
  * reader resolves the written bytes again, and the weights hash the same.
  */
 #include <string.h>
+#include <sys/stat.h>
 
 #include "job/extend.h"
 
@@ -61,8 +62,8 @@ static rw_status write_gguf(rw_extending *job, rw_error *err) {
         return status;
     }
     RW_TRY(rw_gguf_edit_finish(edit, job->places.checkpoint_path, err));
-    return rw_list_add(job->ctx, &job->outputs, job->places.checkpoint_path,
-                       rw_path_base(job->options->output), "patched", err);
+    return rw_list_note(&job->outputs, job->places.checkpoint_path,
+                        rw_path_base(job->options->output), "patched", err);
 }
 
 /* ---- what it was made from ------------------------------------------------------------------- */
@@ -71,9 +72,20 @@ static rw_status write_gguf(rw_extending *job, rw_error *err) {
 static rw_status list_gguf(rw_extending *job, rw_error *err) {
     for (size_t i = 0; i < rw_checkpoint_file_count(job->input); i++) {
         const char *path = rw_checkpoint_file(job->input, i)->path;
-        RW_TRY(rw_list_add(job->ctx, &job->inputs, path, rw_path_base(path), NULL, err));
+        RW_TRY(rw_list_note(&job->inputs, path, rw_path_base(path), NULL, err));
     }
     return RW_OK;
+}
+
+/* A link has the hash of what it leads to. */
+static rw_status hash_original(rw_extending *job, const char *original, const rw_listed_file *copy,
+                               rw_error *err) {
+    struct stat a, b;
+    RW_TRY(rw_list_note(&job->inputs, original, copy->name, NULL, err));
+    if (stat(original, &a) == 0 && stat(copy->path, &b) == 0 && a.st_dev == b.st_dev &&
+        a.st_ino == b.st_ino)
+        rw_list_take(&job->inputs, original, copy->bytes, &copy->digest);
+    return rw_list_hash(job->ctx, &job->inputs, err);
 }
 
 static rw_status list_inputs(rw_extending *job, rw_error *err) {
@@ -87,7 +99,7 @@ static rw_status list_inputs(rw_extending *job, rw_error *err) {
         const char *original = rw_path_join(&job->arena, path, copy->name);
         if (!original)
             return rw_fail_memory(err, copy->name, 1);
-        RW_TRY(rw_list_add(job->ctx, &job->inputs, original, copy->name, NULL, err));
+        RW_TRY(hash_original(job, original, copy, err));
         const rw_listed_file *listed = rw_list_find(&job->inputs, copy->name);
         if (strcmp(copy->change, "patched") != 0 &&
             memcmp(&listed->digest, &copy->digest, sizeof copy->digest) != 0)
@@ -121,10 +133,14 @@ static rw_status prove_rotation(rw_extending *job, rw_error *err) {
 static rw_status prove_tensors(rw_extending *job, rw_error *err) {
     uint64_t count = 0;
     rw_sha256 original;
-    RW_TRY(rw_tensors_hash(job->ctx, job->patched, &job->tensor_count, &job->tensors, err));
+    RW_TRY(rw_tensors_hash_files(job->ctx, job->patched, &job->outputs, &job->tensor_count,
+                                 &job->tensors, err));
+    RW_TRY(rw_list_hash(job->ctx, &job->outputs, err));
+    RW_TRY(list_inputs(job, err));
     if (!job->places.single)
         return RW_OK;
-    RW_TRY(rw_tensors_hash(job->ctx, job->input, &count, &original, err));
+    RW_TRY(rw_tensors_hash_files(job->ctx, job->input, &job->inputs, &count, &original, err));
+    RW_TRY(rw_list_hash(job->ctx, &job->inputs, err));
     if (count == job->tensor_count && memcmp(&original, &job->tensors, sizeof original) == 0)
         return RW_OK;
     return rw_fail(err, RW_ERR_INTERNAL, "extend.tensors_changed", job->options->output,
@@ -134,7 +150,6 @@ static rw_status prove_tensors(rw_extending *job, rw_error *err) {
 
 rw_status rw_patch_and_prove(rw_extending *job, rw_error *err) {
     RW_TRY(job->places.single ? write_gguf(job, err) : write_directory(job, err));
-    RW_TRY(list_inputs(job, err));
     RW_TRY(open_patched(job, err));
     RW_TRY(prove_rotation(job, err));
     return prove_tensors(job, err);

@@ -3,6 +3,7 @@
  */
 #include <string.h>
 
+#include "base/parallel.h"
 #include "job/extend.h"
 
 enum { PIECE = 1 << 20 };
@@ -85,6 +86,135 @@ rw_status rw_tensors_hash(rw_context *ctx, const rw_checkpoint *checkpoint, uint
             status = rw_hasher_finish(pass.hasher, out, err);
         else
             rw_hasher_free(pass.hasher);
+    }
+    rw_free(ctx, pass.piece);
+    return status;
+}
+
+/* ---- files and tensors from one reading ------------------------------------------------------ */
+
+typedef struct joint_pass {
+    rw_context *ctx;
+    const rw_checkpoint *checkpoint;
+    rw_hasher *tensors, *file;
+    uint8_t *piece; /* [PIECE] */
+    size_t size;    /* of the piece that is there */
+    uint64_t at;    /* in the file */
+    uint32_t file_index;
+    size_t next; /* tensor to come, or being hashed */
+    uint64_t *count;
+    uint64_t done, total;
+} joint_pass;
+
+/* One reading will do when the tensors lie in the order in which they are listed. */
+static bool lie_in_order(const rw_checkpoint *checkpoint) {
+    uint64_t end = 0;
+    uint32_t file = 0;
+    for (size_t i = 0; i < rw_checkpoint_tensor_count(checkpoint); i++) {
+        const rw_tensor *tensor = rw_checkpoint_tensor_at(checkpoint, i);
+        uint64_t size = rw_checkpoint_file(checkpoint, tensor->file)->size;
+        if (tensor->file < file || (tensor->file == file && tensor->offset < end) ||
+            tensor->offset > size || tensor->bytes > size - tensor->offset)
+            return false;
+        file = tensor->file;
+        end = tensor->offset + tensor->bytes;
+    }
+    return true;
+}
+
+/* The part of `tensor` that lies in the piece. */
+static void feed_tensor(joint_pass *p, const rw_tensor *tensor) {
+    uint64_t begin = tensor->offset > p->at ? tensor->offset : p->at;
+    uint64_t end = tensor->offset + tensor->bytes, piece_end = p->at + p->size;
+    if (belongs_to_rotation(tensor->name))
+        return;
+    if (tensor->offset >= p->at) {
+        hash_description(p->tensors, tensor);
+        ++*p->count;
+    }
+    end = end < piece_end ? end : piece_end;
+    if (end > begin)
+        rw_hasher_update(p->tensors, p->piece + (begin - p->at), (size_t)(end - begin));
+}
+
+/* `last`: no piece of this file follows, so that an empty tensor at its end is taken too. */
+static void feed_tensors(joint_pass *p, bool last) {
+    uint64_t piece_end = p->at + p->size;
+    for (; p->next < rw_checkpoint_tensor_count(p->checkpoint); p->next++) {
+        const rw_tensor *tensor = rw_checkpoint_tensor_at(p->checkpoint, p->next);
+        if (tensor->file != p->file_index || (tensor->offset >= piece_end && !last))
+            return;
+        feed_tensor(p, tensor);
+        if (tensor->offset + tensor->bytes > piece_end)
+            return; /* goes on in the next piece */
+    }
+}
+
+/* The two hashes of a piece at the same time: each takes as long as reading it. */
+static void hash_tile(void *user, size_t tile, unsigned worker) {
+    joint_pass *p = user;
+    (void)worker;
+    if (tile == 0)
+        rw_hasher_update(p->file, p->piece, p->size);
+    else
+        feed_tensors(p, p->at + p->size == rw_checkpoint_file(p->checkpoint, p->file_index)->size);
+}
+
+static rw_status hash_file_pieces(joint_pass *p, const rw_file *file, rw_error *err) {
+    for (p->at = 0; p->at < file->size; p->at += p->size) {
+        uint64_t left = file->size - p->at;
+        p->size = left < PIECE ? (size_t)left : PIECE;
+        RW_TRY(rw_file_read(file, p->at, p->piece, p->size, err));
+        rw_parallel_for(p->ctx, 2, hash_tile, p);
+        RW_TRY(rw_check_cancel(p->ctx, err));
+        p->done += p->size;
+        rw_progress(p->ctx, "hash", p->done, p->total, "bytes");
+    }
+    return RW_OK;
+}
+
+static rw_status hash_file(joint_pass *p, rw_file_list *list, rw_error *err) {
+    const rw_file *file = rw_checkpoint_file(p->checkpoint, p->file_index);
+    rw_sha256 digest;
+    RW_TRY(rw_hasher_create(p->ctx, &p->file, err));
+    rw_status status = hash_file_pieces(p, file, err);
+    if (status == RW_OK)
+        status = rw_hasher_finish(p->file, &digest, err);
+    else
+        rw_hasher_free(p->file);
+    if (status == RW_OK)
+        rw_list_take(list, file->path, file->size, &digest);
+    return status;
+}
+
+static rw_status hash_files(joint_pass *p, rw_file_list *list, rw_error *err) {
+    size_t files = rw_checkpoint_file_count(p->checkpoint);
+    *p->count = 0;
+    for (size_t i = 0; i < files; i++)
+        p->total += rw_checkpoint_file(p->checkpoint, i)->size;
+    for (size_t i = 0; i < files; i++) {
+        p->file_index = (uint32_t)i;
+        RW_TRY(hash_file(p, list, err));
+    }
+    return RW_OK;
+}
+
+rw_status rw_tensors_hash_files(rw_context *ctx, const rw_checkpoint *checkpoint,
+                                rw_file_list *list, uint64_t *count, rw_sha256 *out,
+                                rw_error *err) {
+    joint_pass pass = {.ctx = ctx, .checkpoint = checkpoint, .count = count};
+    if (!lie_in_order(checkpoint))
+        return rw_tensors_hash(ctx, checkpoint, count, out, err); /* the list hashes its files */
+    pass.piece = rw_alloc(ctx, PIECE);
+    if (!pass.piece)
+        return rw_fail_memory(err, "hash", PIECE);
+    rw_status status = rw_hasher_create(ctx, &pass.tensors, err);
+    if (status == RW_OK) {
+        status = hash_files(&pass, list, err);
+        if (status == RW_OK)
+            status = rw_hasher_finish(pass.tensors, out, err);
+        else
+            rw_hasher_free(pass.tensors);
     }
     rw_free(ctx, pass.piece);
     return status;
