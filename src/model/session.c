@@ -10,8 +10,7 @@
 
 #include "model/internal.h"
 
-/* ---- rotation ---------------------------------------------------------------------------------
- */
+/* ---- rotation -------------------------------------------------------------------------------- */
 
 static const rw_layers group_of[RW_ROTATION_COUNT] = {RW_LAYERS_FULL, RW_LAYERS_SLIDING};
 
@@ -52,8 +51,7 @@ static rw_status resolve_all(rw_session *session, const rw_session_options *opti
     return RW_OK;
 }
 
-/* ---- memory -----------------------------------------------------------------------------------
- */
+/* ---- memory ---------------------------------------------------------------------------------- */
 
 static rw_status plan_memory(const rw_model *model, uint64_t capacity, size_t *out, rw_error *err) {
     rw_memory memory;
@@ -106,11 +104,10 @@ static rw_status make_caches(rw_session *s, rw_error *err) {
     return RW_OK;
 }
 
-/* ---- life -------------------------------------------------------------------------------------
- */
+/* ---- life ------------------------------------------------------------------------------------ */
 
 static rw_status fill(rw_session *s, const rw_session_options *options, rw_error *err) {
-    size_t bytes;
+    size_t bytes = 0;
     RW_TRY(resolve_all(s, options, err));
     RW_TRY(plan_memory(s->model, s->capacity, &bytes, err));
     RW_TRY(rw_model_check_memory(bytes, "context", err));
