@@ -21,8 +21,7 @@ typedef struct test_model {
     bool gguf;
 } test_model;
 
-/* ---- metadata of a GGUF as arch wants it ------------------------------------------------------
- */
+/* ---- metadata of a GGUF as arch wants it ----------------------------------------------------- */
 
 static inline const char *test_key(void *user, const char *key, char out[128]) {
     (void)user;
@@ -91,8 +90,7 @@ static inline void test_model_close(test_model *m) {
     rw_context_free(m->ctx);
 }
 
-/* ---- rotations --------------------------------------------------------------------------------
- */
+/* ---- rotations ------------------------------------------------------------------------------- */
 
 static inline void test_plain_rope(const test_model *m, rw_rope_set *set) {
     memset(set, 0, sizeof *set);
@@ -134,8 +132,7 @@ static inline void test_rope(const test_model *m, const rw_json *p, rw_rope_set 
     test_list(rw_json_get(p, "long_factor"), spec->long_factor, &spec->list_count);
 }
 
-/* ---- running ----------------------------------------------------------------------------------
- */
+/* ---- running --------------------------------------------------------------------------------- */
 
 /* NLL of tokens 1..n of a document, from tokens 0..n-1; `length`: where the table is resolved. */
 static inline void test_nll(const test_model *m, const rw_rope_set *set, const int32_t *tokens,
@@ -156,8 +153,7 @@ static inline double test_mean(const double *values, size_t n) {
     return sum / (double)n;
 }
 
-/* ---- files ------------------------------------------------------------------------------------
- */
+/* ---- files ----------------------------------------------------------------------------------- */
 
 static inline const rw_json *test_json(rw_arena *arena, const char *path) {
     rw_error err = {0};

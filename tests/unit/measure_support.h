@@ -65,8 +65,7 @@ static inline rw_corpus test_corpus(rw_context *ctx, const size_t *counts, size_
     return corpus;
 }
 
-/* ---- a scorer without a model -----------------------------------------------------------------
- */
+/* ---- a scorer without a model ---------------------------------------------------------------- */
 
 /* NLL of a target at position p of a window is base + slope * p, plus `beyond` from `native` on;
    and 1e-3 * target, so that a wrong offset shows. */

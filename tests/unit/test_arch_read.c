@@ -47,8 +47,7 @@ static void expect(const char *config, const char *code, const char *where) {
     end(&f);
 }
 
-/* ---- config.json ------------------------------------------------------------------------------
- */
+/* ---- config.json ----------------------------------------------------------------------------- */
 
 static void test_llama(void **state) {
     (void)state;
@@ -140,8 +139,7 @@ static void test_unknown(void **state) {
     end(&f);
 }
 
-/* ---- metadata ---------------------------------------------------------------------------------
- */
+/* ---- metadata -------------------------------------------------------------------------------- */
 
 typedef struct entry {
     const char *key;
@@ -229,8 +227,7 @@ static void test_metadata(void **state) {
     end(&f);
 }
 
-/* ---- names, shapes, sizes ---------------------------------------------------------------------
- */
+/* ---- names, shapes, sizes -------------------------------------------------------------------- */
 
 static void test_names_and_shapes(void **state) {
     (void)state;

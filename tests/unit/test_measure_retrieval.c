@@ -49,8 +49,7 @@ static size_t occurrences(const char *text, size_t size, const char *word) {
     return count;
 }
 
-/* ---- passkey ----------------------------------------------------------------------------------
- */
+/* ---- passkey --------------------------------------------------------------------------------- */
 
 static void check_passkey(retrieval_test *test, const rw_tokenizer *tokenizer, size_t length,
                           double depth, uint64_t trial) {
@@ -180,8 +179,7 @@ static void test_answer_is_not_in_the_filler(void **state) {
     rw_corpus_free(&digits);
 }
 
-/* ---- every task -------------------------------------------------------------------------------
- */
+/* ---- every task ------------------------------------------------------------------------------ */
 
 static void make(retrieval_test *test, rw_arena *arena, const rw_sample_request *request,
                  rw_sample *sample) {
@@ -287,8 +285,7 @@ static void test_reproducible(void **state) {
     }
 }
 
-/* ---- the wordings file ------------------------------------------------------------------------
- */
+/* ---- the wordings file ----------------------------------------------------------------------- */
 
 static void test_wordings(void **state) {
     (void)state;

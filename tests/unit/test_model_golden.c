@@ -85,8 +85,7 @@ static void test_generic_rows(void **state) {
     test_model_close(&m);
 }
 
-/* ---- logits -----------------------------------------------------------------------------------
- */
+/* ---- logits ---------------------------------------------------------------------------------- */
 
 static void check_logits(const float *logits, size_t vocab, const rw_json *want, const char *what) {
     double sum = 0.0, max = -INFINITY, exponentials = 0.0;
@@ -144,8 +143,7 @@ static void test_logits(void **state) {
     test_model_close(&m);
 }
 
-/* ---- every scaling ----------------------------------------------------------------------------
- */
+/* ---- every scaling --------------------------------------------------------------------------- */
 
 static void check_scaling(const test_model *m, const rw_json *scaling, const int32_t *tokens,
                           size_t row) {
@@ -183,8 +181,7 @@ static void test_scalings(void **state) {
     test_model_close(&m);
 }
 
-/* ---- what only the shared files can tell ------------------------------------------------------
- */
+/* ---- what only the shared files can tell ----------------------------------------------------- */
 
 static void test_shared_rows(void **state) {
     (void)state;

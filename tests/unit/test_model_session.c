@@ -24,8 +24,7 @@ static void yarn(const test_model *m, rw_rope_set *set) {
     set->group[0].spec.original_context = 512;
 }
 
-/* ---- threads ----------------------------------------------------------------------------------
- */
+/* ---- threads --------------------------------------------------------------------------------- */
 
 static void run_threads(unsigned threads, rw_cpu_level level, size_t n, double *nll,
                         float *logits) {
@@ -62,8 +61,7 @@ static void test_thread_counts(void **state) {
     }
 }
 
-/* ---- pieces -----------------------------------------------------------------------------------
- */
+/* ---- pieces ---------------------------------------------------------------------------------- */
 
 /* NLL of tokens fed in pieces of the given sizes, the list repeated. */
 static void run_pieces(const test_model *m, const rw_rope_set *set, const size_t *pieces,
@@ -134,8 +132,7 @@ static void test_windows(void **state) {
     test_model_close(&m);
 }
 
-/* ---- reset, outputs ---------------------------------------------------------------------------
- */
+/* ---- reset, outputs -------------------------------------------------------------------------- */
 
 static void test_reset(void **state) {
     (void)state;
@@ -183,8 +180,7 @@ static void test_reset(void **state) {
     free(logits);
 }
 
-/* ---- memory -----------------------------------------------------------------------------------
- */
+/* ---- memory ---------------------------------------------------------------------------------- */
 
 static size_t allocated;
 
@@ -230,8 +226,7 @@ static void test_memory_is_planned(void **state) {
     test_model_close(&m);
 }
 
-/* ---- refusals ---------------------------------------------------------------------------------
- */
+/* ---- refusals -------------------------------------------------------------------------------- */
 
 static void test_forward_refusals(void **state) {
     (void)state;
