@@ -59,9 +59,9 @@ typedef struct rw_plan_options {
     rw_scaling_options scaling;
     const char *targets; /* comma list of runtimes; NULL: those that read the spelling found */
     bool compound, replace, force;
-    const char *emit; /* a runtime whose serve-time command is wanted, or NULL */
+    const char *emit;    /* a runtime whose serve-time command is wanted, or NULL */
     const char *devices; /* comma list ("h100,rtx-4090,apple-64"), or "all": does it fit there? */
-    /* Which layers are scaled where sliding ones rotate by themselves: "full" (default) or "all". */
+    /* Which layers are scaled where sliding ones have their own: "full" (default) or "all". */
     const char *layers;
 } rw_plan_options;
 

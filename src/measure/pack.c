@@ -282,7 +282,7 @@ static bool goes_with(rw_pack_type type, rw_pack_match match) {
 
 static rw_status take_kind(const rw_jsonl *lines, const rw_json *value, rw_pack_item *item,
                            rw_error *err) {
-    size_t type, match = RW_MATCH_EXACT;
+    size_t type = 0, match = RW_MATCH_EXACT;
     RW_TRY(take_name(lines, value, "type", type_names, RW_PACK_TYPES, &type, err));
     if (type != RW_PACK_PASSKEY || rw_json_get(value, "match"))
         RW_TRY(take_name(lines, value, "match", match_names, RW_PACK_MATCHES, &match, err));
