@@ -23,7 +23,7 @@ void rw_memory_steps_write(rw_json_writer *w, const rw_extending *job) {
     rw_json_begin_array(w);
     if (job->source.arch.family && job->source.arch.n_layers && plan->native) {
         unsigned shift = 1;
-        while (shift < 32 && plan->context / plan->native >> (shift * (STEPS_MAX - 1)))
+        while (shift < 9 && plan->context / plan->native >> (shift * (STEPS_MAX - 1)))
             shift++;
         for (uint64_t context = plan->native; context < plan->context; context <<= shift)
             write_step(w, job, context);
