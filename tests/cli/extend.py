@@ -24,6 +24,10 @@ def extend(model, out, *more, code=0, context="2048"):
     return expect(run("extend", model, "--context", context, "-o", out, "--json", *more), code)
 
 
+def u64(*values):
+    return b"".join(value.to_bytes(8, "little") for value in values)
+
+
 def test_directory_without_measuring(folder):
     model = copy_model(folder)
     (model / "sub" / "deeper").mkdir(parents=True)
@@ -51,6 +55,32 @@ def test_directory_without_measuring(folder):
     assert all(digest(out / name) == value for name, value in listed.items())
     xml.etree.ElementTree.parse(out / "report.html")
     nothing_left(folder, "model", "out")
+
+
+def test_hash_of_tensors_wherever_they_lie(folder):
+    """Files and tensors are hashed from one reading in pieces of 1 MiB: neither borders of pieces nor
+    the order of the header may matter."""
+    model, border, head = copy_model(folder, weights=False), 1 << 20, 1032
+    sizes = {"a": 4096, "pad": border - head - 4096, "b": border, "c": 6, "empty": 0}
+    for number, order in enumerate(("a pad b c empty", "c a pad b empty")):
+        entries, at = {}, 0
+        for name, size in sizes.items():
+            entries[name] = {"dtype": "U8", "shape": [size], "data_offsets": [at, at + size]}
+            at += size
+        header = {name: entries[name] for name in order.split()}
+        text, data = json.dumps(header).encode().ljust(head - 8), os.urandom(at)
+        (model / "model.safetensors").write_bytes(u64(len(text)) + text + data)
+        assert head + entries["b"]["data_offsets"][0] == border
+        expected = hashlib.sha256()
+        for name, entry in header.items():
+            begin, end = entry["data_offsets"]
+            expected.update(u64(len(name)) + name.encode() + u64(2) + b"U8" +
+                            u64(1, end - begin, end - begin) + data[begin:end])
+        facts = extend(model, folder / f"out{number}", "--no-measure").json
+        assert facts["proof"]["tensors"] == len(header), facts["proof"]
+        assert facts["proof"]["tensors_sha256"] == expected.hexdigest(), order
+        listed = {f["name"]: f["sha256"] for f in facts["files"]}
+        assert listed["model.safetensors"] == digest(model / "model.safetensors")
 
 
 def test_links_when_asked(folder):
