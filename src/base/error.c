@@ -5,6 +5,12 @@
 
 #include "base/internal.h"
 
+#ifdef __clang_analyzer__
+#undef rw_fail
+#undef rw_fail_at
+#undef rw_fail_memory
+#endif
+
 typedef struct status_row {
     const char *name;
     int exit_code;

@@ -78,7 +78,7 @@ static rw_status set_list(gguf_writer *w, const char *name, const double *list) 
 static rw_status bake(gguf_writer *w) {
     rw_rope_table table, plain;
     rw_rope_spec unscaled;
-    double factors[RW_ROPE_MAX_PAIRS];
+    double factors[RW_ROPE_MAX_PAIRS] = {0};
     rw_rope_spec_init(&unscaled);
     unscaled.theta = w->spec->theta;
     unscaled.head_dim = w->spec->head_dim;

@@ -46,11 +46,12 @@ static void draw_grid(rw_buf *out, const rw_axis *x, const rw_axis *y) {
                   : rough / power > 2.0 ? 5.0 * power
                   : rough / power > 1.0 ? 2.0 * power
                                         : power;
-    for (double i = ceil(y->low / step); i * step <= y->high; i++) {
+    int first = (int)ceil(y->low / step), last = (int)floor(y->high / step);
+    for (int i = first; i <= last; i++) {
         char label[32];
         double at = rw_axis_at(y, i * step);
         snprintf(label, sizeof label, "%.6g", i * step);
-        rw_svg_line(out, i == 0.0 ? "zero" : "grid", x->from, at, x->to, at);
+        rw_svg_line(out, i == 0 ? "zero" : "grid", x->from, at, x->to, at);
         rw_svg_text(out, "tick", x->from - 6.0, at + 4.0, "end", label);
     }
 }

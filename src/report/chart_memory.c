@@ -73,8 +73,10 @@ static void draw_chart(rw_buf *out, const rw_json *rows) {
         return;
     rw_svg_begin(out, WIDTH, (int)rows->count * ROW + 8,
                  "Bars: memory by context, weights, keys and values, activations");
-    for (const rw_json *row = rows->first; row; row = row->next, top += ROW)
+    for (const rw_json *row = rows->first; row; row = row->next) {
         draw_bar(out, row, top, most);
+        top += ROW;
+    }
     rw_svg_end(out);
     rw_buf_text(out, "<ul class=\"kinds legend\">");
     for (size_t i = 0; i < PARTS; i++)
