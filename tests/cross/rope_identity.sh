@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# shellcheck disable=SC2016,SC2089,SC2090 # words are split, and inner shells expand, on purpose
 # The frozen tables (tests/data/rope_identity.json) and the correctly rounded log and exp come out to
 # the bit whatever builds src/rope: gcc and clang, -O0 and -O3, with FMA and without, and with the
 # compiler free to fuse products into sums (which is what rw_product in scalar.h withstands).
