@@ -19,7 +19,34 @@ typedef struct rw_backend rw_backend;
 
 /* ---- tensors --------------------------------------------------------------------------------- */
 
-typedef enum rw_element { RW_ELEMENT_F32, RW_ELEMENT_I32, RW_ELEMENT_F64 } rw_element;
+/* What a tensor is made of. The block types are ggml's, as a GGUF keeps them: 32 elements a block
+   (the K-quants: 256); they occur only in linear weights, Q8_0 also in the cache of keys and
+   values. Packed numbers may stand at any byte. */
+typedef enum rw_element {
+    RW_ELEMENT_F32,
+    RW_ELEMENT_I32,
+    RW_ELEMENT_F64,
+    RW_ELEMENT_F16,
+    RW_ELEMENT_BF16,
+    RW_ELEMENT_Q8_0,
+    RW_ELEMENT_Q4_0,
+    RW_ELEMENT_Q4_1,
+    RW_ELEMENT_Q5_0,
+    RW_ELEMENT_Q5_1,
+    RW_ELEMENT_Q4_K,
+    RW_ELEMENT_Q5_K,
+    RW_ELEMENT_Q6_K,
+    RW_ELEMENT_COUNT
+} rw_element;
+
+/* Elements and bytes of a block; {1, 4} for F32, {32, 34} for Q8_0. */
+typedef struct rw_block {
+    size_t elements, bytes;
+} rw_block;
+
+rw_block rw_element_block(rw_element element);
+/* Bytes of `count` elements, which are whole blocks. */
+size_t rw_element_bytes(rw_element element, size_t count);
 
 typedef struct rw_buffer {
     void *handle; /* the device's own; NULL: none */
@@ -35,7 +62,7 @@ typedef struct rw_view {
     size_t offset; /* bytes */
     rw_element element;
     size_t shape[RW_VIEW_DIMS];
-    size_t stride[2]; /* of the first two dimensions */
+    size_t stride[2]; /* of the first two dimensions: whole blocks */
 } rw_view;
 
 /* Contiguous [rows][columns]. */
@@ -44,7 +71,6 @@ rw_view rw_view_matrix(const rw_buffer *buffer, rw_element element, size_t rows,
 rw_view rw_view_heads(rw_view matrix, size_t heads);
 /* Rows [first, first + count). */
 rw_view rw_view_rows(rw_view view, size_t first, size_t count);
-size_t rw_element_bytes(rw_element element);
 /* Do all of the view's elements lie inside its buffer? */
 bool rw_view_fits(const rw_view *view);
 
@@ -69,11 +95,18 @@ typedef struct rw_linear {
 
 /* ---- operations ------------------------------------------------------------------------------ */
 
+/* How products with weights are computed. F32: weights are widened, products are float32. INT8: x
+   is rounded to int8, 32 at a time with a scale of their own; weights of block types of 8 bits and
+   less are multiplied as integers, exactly within a block. Weights of other types are as with F32.
+   The user's choice, never a default. */
+typedef enum rw_arithmetic { RW_ARITHMETIC_F32, RW_ARITHMETIC_INT8 } rw_arithmetic;
+
 typedef enum rw_op_kind {
     RW_OP_EMBED,
     RW_OP_RMS_NORM,
     RW_OP_LINEAR,
     RW_OP_ROTATE,
+    RW_OP_STORE,
     RW_OP_ATTENTION,
     RW_OP_GATE,
     RW_OP_ADD,
@@ -102,6 +135,7 @@ typedef struct rw_op_linear {
     rw_view x;    /* [n][columns] */
     rw_view bias; /* [1][rows], or none */
     rw_view out;  /* [n][rows] */
+    rw_arithmetic arithmetic;
 } rw_op_linear;
 
 /* Turns the first 2 * pairs dims of every head in place; the rest stands. The temperature is in
@@ -112,17 +146,29 @@ typedef struct rw_op_rotate {
     bool interleaved; /* pairs (2k, 2k+1); else (k, k + pairs) */
 } rw_op_rotate;
 
+/* out = x, rounded to nearest even to what `out` is made of (Q8_0: a block's scale is its largest
+   magnitude / 127, rounded to float16, as ggml stores it). How keys and values enter the cache. */
+typedef struct rw_op_store {
+    rw_view x;   /* [n][heads][dim] F32 */
+    rw_view out; /* [n][heads][dim] F32, F16, BF16 or Q8_0 */
+} rw_op_store;
+
 /* O = softmax(scale * q k^T + mask) v over the keys given, and LSE = ln of the softmax's sum, so
    that results over several sets of keys can be merged. Row i of q stands at position q_first + i,
    row j of k at k_first + j. CAUSAL: key position <= query position; WINDOW: and > query position -
    window. A row that sees nothing gives O = 0, LSE = -inf. Query head h reads KV head
-   h / (heads / kv_heads). With a softcap c a score s becomes c tanh(s / c) before the mask. */
+   h / (heads / kv_heads). With a softcap c a score s becomes c tanh(s / c) before the mask. Keys
+   and values are F32, F16, BF16 or Q8_0; all arithmetic is float32. With k_cos the keys are raw:
+   they are turned as rw_op_rotate would turn them on their way into the product (methods whose
+   table depends on the length: what the cache holds then outlives the table). */
 typedef struct rw_op_attention {
-    rw_view q;   /* [n][heads][qk_dim] */
-    rw_view k;   /* [m][kv_heads][qk_dim] */
-    rw_view v;   /* [m][kv_heads][v_dim] */
-    rw_view out; /* [n][heads][v_dim] */
-    rw_view lse; /* [n][heads], or none */
+    rw_view q;            /* [n][heads][qk_dim] */
+    rw_view k;            /* [m][kv_heads][qk_dim] */
+    rw_view v;            /* [m][kv_heads][v_dim] */
+    rw_view out;          /* [n][heads][v_dim] */
+    rw_view lse;          /* [n][heads], or none */
+    rw_view k_cos, k_sin; /* [m][pairs], or none: keys are rotated already */
+    bool interleaved;     /* how k_cos and k_sin pair the dims */
     int64_t q_first, k_first;
     rw_mask mask;
     int64_t window;
@@ -154,6 +200,7 @@ typedef struct rw_op_loss {
     rw_view nll;             /* [n] double, or none */
     rw_view argmax;          /* [n] int32, or none */
     float softcap;           /* 0: none */
+    rw_arithmetic arithmetic;
 } rw_op_loss;
 
 typedef struct rw_op {
@@ -163,6 +210,7 @@ typedef struct rw_op {
         rw_op_rms_norm rms_norm;
         rw_op_linear linear;
         rw_op_rotate rotate;
+        rw_op_store store;
         rw_op_attention attention;
         rw_op_gate gate;
         rw_op_add add;

@@ -122,7 +122,7 @@ static bool is_linear(const rw_backend *backend, const rw_linear *linear) {
 
 static bool supports_attention(const rw_op_attention *a) {
     size_t n = a->q.shape[0], heads = a->q.shape[1], keys = a->k.shape[0], kv = a->k.shape[1];
-    if (kv == 0 || heads % kv != 0 || a->q.shape[2] == 0 || a->v.shape[2] == 0)
+    if (a->k_cos.buffer || kv == 0 || heads % kv != 0 || a->q.shape[2] == 0 || a->v.shape[2] == 0)
         return false;
     return is(&a->q, RW_ELEMENT_F32, n, heads, a->q.shape[2]) &&
            is(&a->k, RW_ELEMENT_F32, keys, kv, a->q.shape[2]) &&

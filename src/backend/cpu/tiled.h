@@ -1,0 +1,28 @@
+/*
+ * tiled.h - what the tiled kernels share.
+ *
+ * Tile sizes are chosen so that one thread's tiles stay in its second-level cache; they are
+ * constants, so results do not depend on the thread count.
+ */
+#ifndef RW_BACKEND_CPU_TILED_H
+#define RW_BACKEND_CPU_TILED_H
+
+#include "backend/cpu/cpu.h"
+
+extern const rw_cpu_kernel rw_cpu_tiled_linear, rw_cpu_tiled_attention, rw_cpu_tiled_gate,
+    rw_cpu_tiled_loss;
+
+/* x [rows][columns] times outputs [first, first + count) of the weights, into c. `first` begins a
+   panel; the outputs are rounded up to whole lanes. */
+void rw_times_weights(const rw_cpu_isa *isa, const rw_linear *linear, const float *x, size_t stride,
+                      size_t rows, size_t first, size_t count, float *c, size_t ldc);
+
+/* Soft-capped scores and logits (Gemma). libm's tanh: what vectors of exponentials would save is
+   not worth the digits they lose near 0. */
+void rw_cap_row(float *x, size_t n, float cap);
+
+static inline size_t rw_round_up(size_t n, size_t to) {
+    return (n + to - 1) / to * to;
+}
+
+#endif
