@@ -146,8 +146,8 @@ typedef struct rw_op_rotate {
     bool interleaved; /* pairs (2k, 2k+1); else (k, k + pairs) */
 } rw_op_rotate;
 
-/* out = x, rounded to nearest even to what `out` is made of (Q8_0: a block's scale is its largest
-   magnitude / 127, rounded to float16, as ggml stores it). How keys and values enter the cache. */
+/* out = x, rounded to nearest even to what `out` is made of (Q8_0: the bits that ggml stores, a
+   block's scale being its largest magnitude / 127). How keys and values enter the cache. */
 typedef struct rw_op_store {
     rw_view x;   /* [n][heads][dim] F32 */
     rw_view out; /* [n][heads][dim] F32, F16, BF16 or Q8_0 */

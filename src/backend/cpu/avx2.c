@@ -4,6 +4,7 @@
  * The product keeps 6 rows x 16 columns in 12 registers; two hold b, one a.
  */
 #include "backend/cpu/cpu.h"
+#include "backend/cpu/rows.h"
 
 #if defined(__x86_64__)
 
@@ -137,7 +138,8 @@ TARGET static void gate(const float *g, const float *up, float *out, size_t n) {
     }
 }
 
-static const rw_cpu_isa avx2 = {.panel = VECTORS * LANES,
+static const rw_cpu_isa avx2 = {.rows = &rw_avx2_rows,
+                                .panel = VECTORS * LANES,
                                 .multiply = multiply,
                                 .row_max = row_max,
                                 .exp_sum = exp_sum,

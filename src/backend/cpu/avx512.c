@@ -5,6 +5,7 @@
  * six row pointers fit the general registers.
  */
 #include "backend/cpu/cpu.h"
+#include "backend/cpu/rows.h"
 
 #if defined(__x86_64__)
 
@@ -152,7 +153,8 @@ TARGET static void gate(const float *g, const float *up, float *out, size_t n) {
     }
 }
 
-static const rw_cpu_isa avx512 = {.panel = VECTORS * LANES,
+static const rw_cpu_isa avx512 = {.rows = &rw_avx2_rows,
+                                  .panel = VECTORS * LANES,
                                   .multiply = multiply,
                                   .row_max = row_max,
                                   .exp_sum = exp_sum,

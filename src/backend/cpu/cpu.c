@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "backend/cpu/cpu.h"
+#include "backend/cpu/number.h"
 #include "base/parallel.h"
 
 typedef struct cpu_backend {
@@ -137,6 +138,12 @@ static bool supports_rotate(const rw_op_rotate *r) {
            is_matrix(&r->sin, n, pairs) && 2 * pairs <= r->x.shape[2];
 }
 
+static bool supports_store(const rw_op_store *s) {
+    size_t n = s->x.shape[0], heads = s->x.shape[1], dim = s->x.shape[2];
+    return rw_is_cache_element(s->out.element) && is(&s->x, RW_ELEMENT_F32, n, heads, dim) &&
+           is(&s->out, s->out.element, n, heads, dim);
+}
+
 static bool supports_loss(const rw_backend *backend, const rw_op_loss *l) {
     size_t n = l->x.shape[0];
     return is_linear(backend, l->linear) && is_matrix(&l->x, n, l->linear->columns) &&
@@ -170,6 +177,8 @@ static bool supports(const rw_backend *backend, const rw_op *op) {
         return supports_linear(backend, &op->u.linear);
     case RW_OP_ROTATE:
         return supports_rotate(&op->u.rotate);
+    case RW_OP_STORE:
+        return supports_store(&op->u.store);
     case RW_OP_ATTENTION:
         return supports_attention(&op->u.attention);
     case RW_OP_GATE:

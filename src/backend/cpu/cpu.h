@@ -22,6 +22,7 @@ typedef struct rw_cpu_kernel {
 enum { RW_CPU_LANES = 16 };
 
 struct rw_cpu_isa {
+    const struct rw_cpu_rows *rows; /* rows.h */
     size_t panel; /* rows of a linear weight side by side; a multiple of RW_CPU_LANES */
     /* c[rows][columns] = (accumulate ? c : 0) + a[rows][k] b[k][columns]; columns is a multiple of
        RW_CPU_LANES, at most the panel. Each element is one chain of fused multiply-adds over k. */

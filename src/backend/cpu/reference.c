@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "backend/cpu/cpu.h"
+#include "backend/cpu/number.h"
 
 enum { ROW_TILE = 16 };
 
@@ -139,6 +140,25 @@ static void rotate_run(const rw_cpu_isa *isa, const rw_op *op, size_t tile, void
 }
 
 static const rw_cpu_kernel ref_rotate = {rotate_tiles, NULL, rotate_run};
+
+/* ---- store ----------------------------------------------------------------------------------- */
+
+static size_t store_tiles(const rw_op *op) {
+    return rw_tiles_of(op->u.store.x.shape[0], ROW_TILE);
+}
+
+static void store_run(const rw_cpu_isa *isa, const rw_op *op, size_t tile, void *scratch) {
+    (void)isa;
+    (void)scratch;
+    const rw_op_store *o = &op->u.store;
+    size_t row, end = range_of(&o->x, tile, &row);
+    for (; row < end; row++)
+        for (size_t head = 0; head < o->x.shape[1]; head++)
+            rw_narrow(o->out.element, rw_f32(&o->x, row, head), rw_row_of(&o->out, row, head),
+                      o->x.shape[2]);
+}
+
+static const rw_cpu_kernel ref_store = {store_tiles, NULL, store_run};
 
 /* ---- attention ------------------------------------------------------------------------------- */
 
@@ -286,6 +306,7 @@ void rw_cpu_reference(rw_cpu_kernels *kernels) {
                                        [RW_OP_RMS_NORM] = ref_rms_norm,
                                        [RW_OP_LINEAR] = ref_linear,
                                        [RW_OP_ROTATE] = ref_rotate,
+                                       [RW_OP_STORE] = ref_store,
                                        [RW_OP_ATTENTION] = ref_attention,
                                        [RW_OP_GATE] = ref_gate,
                                        [RW_OP_ADD] = ref_add,

@@ -7,6 +7,7 @@ void rw_cpu_tiled(rw_cpu_kernels *kernels, const rw_cpu_isa *isa) {
     kernels->isa = isa;
     kernels->panel = isa->panel;
     kernels->of[RW_OP_LINEAR] = rw_cpu_tiled_linear;
+    kernels->of[RW_OP_STORE] = rw_cpu_tiled_store;
     kernels->of[RW_OP_ATTENTION] = rw_cpu_tiled_attention;
     kernels->of[RW_OP_GATE] = rw_cpu_tiled_gate;
     kernels->of[RW_OP_LOSS] = rw_cpu_tiled_loss;

@@ -10,7 +10,7 @@
 #include "backend/cpu/cpu.h"
 
 extern const rw_cpu_kernel rw_cpu_tiled_linear, rw_cpu_tiled_attention, rw_cpu_tiled_gate,
-    rw_cpu_tiled_loss;
+    rw_cpu_tiled_loss, rw_cpu_tiled_store;
 
 /* x [rows][columns] times outputs [first, first + count) of the weights, into c. `first` begins a
    panel; the outputs are rounded up to whole lanes. */
