@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -116,6 +117,47 @@ rw_status rw_file_read(const rw_file *file, uint64_t offset, void *out, size_t s
     }
     return RW_OK;
 }
+
+/* ---- as memory ------------------------------------------------------------------------------- */
+
+/* The size is asked anew: touching a page behind the file's end would end the process. */
+static rw_status check_still_there(const rw_file *file, uint64_t offset, size_t size,
+                                   rw_error *err) {
+    struct stat info;
+    if (fstat(file->fd, &info) != 0)
+        return rw_fail_input(err, file->path, errno);
+    uint64_t now = (uint64_t)info.st_size;
+    if (offset <= now && size <= now - offset)
+        return RW_OK;
+    return fail_truncated(file, offset, size, offset < now ? now - offset : 0, err);
+}
+
+rw_status rw_file_map(const rw_file *file, uint64_t offset, size_t size, rw_mapping *out,
+                      rw_error *err) {
+    *out = (rw_mapping){0};
+    RW_TRY(check_still_there(file, offset, size, err));
+    if (size == 0)
+        return RW_OK;
+    size_t page = (size_t)sysconf(_SC_PAGESIZE), lead = (size_t)(offset % page), bytes;
+    if (!rw_add_size(size, lead, &bytes))
+        return rw_fail_memory(err, file->path, size);
+    void *pages = mmap(NULL, bytes, PROT_READ, MAP_SHARED, file->fd, (off_t)(offset - lead));
+    if (pages == MAP_FAILED && errno == ENOMEM)
+        return rw_fail_memory(err, file->path, bytes);
+    if (pages == MAP_FAILED)
+        return rw_fail(err, RW_ERR_INPUT, "file.map", file->path,
+                       "the file cannot be mapped into memory: %s", rw_errno_text(errno));
+    *out = (rw_mapping){(unsigned char *)pages + lead, size, pages, bytes};
+    return RW_OK;
+}
+
+void rw_file_unmap(rw_mapping *mapping) {
+    if (mapping->pages)
+        munmap(mapping->pages, mapping->page_bytes);
+    *mapping = (rw_mapping){0};
+}
+
+/* ---- whole ----------------------------------------------------------------------------------- */
 
 static rw_status load_open(const rw_file *file, uint64_t limit, rw_buf *out, rw_error *err) {
     if (file->size > limit || file->size > SIZE_MAX - 1)

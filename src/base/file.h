@@ -24,6 +24,22 @@ void rw_file_close(rw_file *file);
  */
 rw_status rw_file_read(const rw_file *file, uint64_t offset, void *out, size_t size, rw_error *err);
 
+/* Bytes of a file as memory: read-only pages that the system fetches when they are touched, shares
+   between processes and drops when it needs room. A file that others cut short while it is mapped
+   ends the process (SIGBUS) when the missing part is touched. */
+typedef struct rw_mapping {
+    const unsigned char *data; /* [size], the byte at the offset asked for; NULL: nothing */
+    size_t size;
+    void *pages;
+    size_t page_bytes;
+} rw_mapping;
+
+/* Codes: file.truncated when the file now ends before, file.map when it can't be mapped. The
+   mapping outlives the file's being closed. */
+rw_status rw_file_map(const rw_file *file, uint64_t offset, size_t size, rw_mapping *out,
+                      rw_error *err);
+void rw_file_unmap(rw_mapping *mapping); /* leaves it empty; an empty one is fine */
+
 /* The whole file, NUL-terminated, when it has at most `limit` bytes (else file.too_large). */
 rw_status rw_file_load(rw_context *ctx, const char *path, uint64_t limit, rw_buf *out,
                        rw_error *err);
@@ -48,6 +64,9 @@ const char *rw_output_path(const rw_output *output);
 /* Flushes to the disk and renames into place. Frees `output` on success and on failure. */
 rw_status rw_output_commit(rw_output *output, rw_error *err);
 void rw_output_abort(rw_output *output); /* NULL is fine */
+
+/* Removes a file or a whole directory tree, as far as that is possible: for outputs of ours. */
+void rw_remove_tree(const char *path);
 
 /* Writes bytes to a new file at `path`, flushed. (Inside an rw_output directory, or to
    rw_output_path of a file.) A file that is there is removed first, never written into: it may be

@@ -99,6 +99,17 @@ rw_status rw_tensor_read_f32(const rw_checkpoint *checkpoint, const rw_tensor *t
 /* Widens `count` elements of packed `bytes` (a whole number of blocks). */
 void rw_dtype_to_f32(rw_dtype dtype, const void *bytes, float *out, size_t count);
 
+/* The tensors' bytes as memory: what lies in each file from its first tensor to the end of its
+   last, mapped read-only; headers are not. It does not need the checkpoint once it is made. A file
+   that has become shorter than its header says is refused: file.truncated. */
+typedef struct rw_tensor_map rw_tensor_map;
+rw_status rw_tensor_map_create(const rw_checkpoint *checkpoint, rw_tensor_map **out, rw_error *err);
+void rw_tensor_map_free(rw_tensor_map *map); /* NULL is fine */
+/* The tensor's first byte, at any alignment. */
+const void *rw_tensor_map_bytes(const rw_tensor_map *map, const rw_tensor *tensor);
+/* Types whose numbers the engine's kernels read where they lie; the others are widened. */
+bool rw_dtype_in_place(rw_dtype dtype);
+
 /* The files it is made of (weights and config), for hashing. */
 size_t rw_checkpoint_file_count(const rw_checkpoint *checkpoint);
 const rw_file *rw_checkpoint_file(const rw_checkpoint *checkpoint, size_t index);
