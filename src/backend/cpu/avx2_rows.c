@@ -20,7 +20,7 @@ TARGET static void narrow_f16(const float *x, char *out, size_t n) {
     for (; i + LANES <= n; i += LANES)
         _mm_storeu_si128((__m128i *)(void *)(out + 2 * i),
                          _mm256_cvtps_ph(_mm256_loadu_ps(x + i), _MM_FROUND_TO_NEAREST_INT));
-    rw_narrow(RW_ELEMENT_F16, x + i, out + 2 * i, n - i);
+    rw_to_cache(RW_ELEMENT_F16, x + i, out + 2 * i, n - i);
 }
 
 TARGET static void widen_f16(const char *x, float *out, size_t n) {
@@ -28,7 +28,7 @@ TARGET static void widen_f16(const char *x, float *out, size_t n) {
     for (; i + LANES <= n; i += LANES)
         _mm256_storeu_ps(
             out + i, _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(const void *)(x + 2 * i))));
-    rw_widen(RW_ELEMENT_F16, x + 2 * i, out + i, n - i);
+    rw_from_cache(RW_ELEMENT_F16, x + 2 * i, out + i, n - i);
 }
 
 TARGET static void widen_q8_0(const char *x, float *out, size_t n) {
@@ -47,7 +47,7 @@ TARGET static void narrow(rw_element element, const float *x, void *out, size_t 
     if (element == RW_ELEMENT_F16)
         narrow_f16(x, out, n);
     else
-        rw_narrow(element, x, out, n);
+        rw_to_cache(element, x, out, n);
 }
 
 TARGET static void widen(rw_element element, const void *x, float *out, size_t n) {
@@ -56,7 +56,7 @@ TARGET static void widen(rw_element element, const void *x, float *out, size_t n
     else if (element == RW_ELEMENT_Q8_0)
         widen_q8_0(x, out, n);
     else
-        rw_widen(element, x, out, n);
+        rw_from_cache(element, x, out, n);
 }
 
 const rw_cpu_rows rw_avx2_rows = {.narrow = narrow, .widen = widen};

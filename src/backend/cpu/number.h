@@ -104,7 +104,7 @@ static inline bool rw_is_cache_element(rw_element element) {
 }
 
 /* `n` float32 as another element; whole blocks. */
-static inline void rw_narrow(rw_element element, const float *x, void *out, size_t n) {
+static inline void rw_to_cache(rw_element element, const float *x, void *out, size_t n) {
     char *to = out;
     if (element == RW_ELEMENT_F32)
         memcpy(to, x, n * sizeof *x);
@@ -123,7 +123,7 @@ static inline uint16_t rw_u16_at(const char *from, size_t i) {
 }
 
 /* The other way. */
-static inline void rw_widen(rw_element element, const void *x, float *out, size_t n) {
+static inline void rw_from_cache(rw_element element, const void *x, float *out, size_t n) {
     const char *from = x;
     if (element == RW_ELEMENT_F32)
         memcpy(out, from, n * sizeof *out);

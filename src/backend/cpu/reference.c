@@ -154,8 +154,8 @@ static void store_run(const rw_cpu_isa *isa, const rw_op *op, size_t tile, void 
     size_t row, end = range_of(&o->x, tile, &row);
     for (; row < end; row++)
         for (size_t head = 0; head < o->x.shape[1]; head++)
-            rw_narrow(o->out.element, rw_f32(&o->x, row, head), rw_row_of(&o->out, row, head),
-                      o->x.shape[2]);
+            rw_to_cache(o->out.element, rw_f32(&o->x, row, head), rw_row_of(&o->out, row, head),
+                        o->x.shape[2]);
 }
 
 static const rw_cpu_kernel ref_store = {store_tiles, NULL, store_run};
