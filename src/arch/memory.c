@@ -42,12 +42,28 @@ static widths widest(const rw_arch *arch) {
     return w;
 }
 
-/* One thread's scratch: tiles of 96 rows (or one group of query heads) by 128 keys or 256 logits,
-   with the queries, keys, values and results that belong to them, rounded up. The kernels' own
-   demand is checked against it before they run. */
-static uint64_t workspace(const widths *w) {
+/* One thread's scratch for attention: tiles of 96 rows (or one group of query heads) by 128 keys
+   with the queries, keys, values and results that belong to them, rounded up. */
+static uint64_t attention_workspace(const widths *w) {
     uint64_t rows = larger(96, w->group + 16), v = w->v_dim + 16;
-    return rows * (256 + w->qk_dim + v + 16) + 128 * (w->qk_dim + v);
+    return rows * (128 + w->qk_dim + v + 16) + 128 * (w->qk_dim + v);
+}
+
+/* One thread's scratch for products with weights: a packed tile, 16 widened rows on their way there
+   and 512 rows of 64 logits (backend/cpu/weights.h). */
+enum { PRODUCT_WORKSPACE = 32 * 256 + 16 * 272 + 512 * 64 };
+
+/* What the threads share: what the loss knows of each token and slice of the vocabulary
+   (backend/cpu/loss.c). */
+static uint64_t shared_workspace(uint64_t vocab, uint64_t chunk) {
+    uint64_t even = ((vocab + 31) / 32 + 63) / 64 * 64, slice = larger(even, 1024);
+    return mul((vocab + slice - 1) / slice * 6, chunk);
+}
+
+/* The kernels' own demand is checked against it before they run. */
+static uint64_t workspace(const rw_arch *arch, const widths *w, uint64_t chunk, unsigned threads) {
+    uint64_t thread = larger(attention_workspace(w), PRODUCT_WORKSPACE);
+    return add(mul(thread, threads), shared_workspace(arch->vocab, chunk));
 }
 
 uint64_t rw_arch_scratch_elements(const rw_arch *arch, rw_scratch scratch, uint64_t chunk,
@@ -66,7 +82,7 @@ uint64_t rw_arch_scratch_elements(const rw_arch *arch, rw_scratch scratch, uint6
         [RW_SCRATCH_SIN] = 2 * ((w.qk_dim + 1) / 2),
     };
     if (scratch == RW_SCRATCH_WORKSPACE)
-        return mul(workspace(&w), threads);
+        return workspace(arch, &w, chunk, threads);
     return mul(per_token[scratch], chunk);
 }
 

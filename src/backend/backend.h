@@ -5,7 +5,7 @@
  * described by an rw_op and goes three steps: `supports` (can this device do exactly this?),
  * `workspace_bytes` (what scratch does it want?), `enqueue`. Work runs in the order it was
  * enqueued; `read` waits for it. Whether an operation is one kernel or five is the backend's own
- * business, as is the form in which it keeps the weights of a linear layer.
+ * business.
  *
  * The CPU backend runs at once and on the context's thread pool. Results are the same bits for any
  * thread count.
@@ -83,13 +83,13 @@ typedef struct rw_adapter {
     float scale;
 } rw_adapter;
 
-/* y = x W^T. The backend decides how W [rows][columns] is kept: `prepared` is its form of it,
-   filled by linear_write from the checkpoint's rows. Row r, column c of the CPU's form stand at
-   prepared[(r / panel) * columns * panel + c * panel + r % panel]; panel 1 is row-major. */
+/* y = x W^T. W's rows lie one after the other as the file has them: blocks of `element`, at any
+   byte. A float16 file takes no more memory than its mapping. */
 typedef struct rw_linear {
-    size_t rows, columns;
-    size_t panel;
-    rw_buffer prepared;
+    size_t rows, columns; /* columns: whole blocks */
+    rw_element element;
+    bool borrowed; /* memory of the caller's, which linear_destroy leaves alone */
+    rw_buffer weights;
     const rw_adapter *adapter; /* NULL: none */
 } rw_linear;
 
@@ -237,11 +237,16 @@ typedef struct rw_backend_ops {
     rw_status (*move)(rw_backend *backend, rw_buffer *buffer, size_t to, size_t from, size_t bytes,
                       rw_error *err);
 
-    /* Makes room for W [rows][columns]; then its rows are handed over in any order. */
-    rw_status (*linear_create)(rw_backend *backend, size_t rows, size_t columns, const char *what,
-                               rw_linear *out, rw_error *err);
+    /* W [rows][columns] where it lies: `values` must outlive the linear layer. A device with memory
+       of its own may copy. */
+    rw_status (*linear_map)(rw_backend *backend, size_t rows, size_t columns, rw_element element,
+                            const void *values, rw_linear *out, rw_error *err);
+    /* Makes room for W; then its rows, in blocks of `element`, are handed over in any order. */
+    rw_status (*linear_create)(rw_backend *backend, size_t rows, size_t columns, rw_element element,
+                               const char *what, rw_linear *out, rw_error *err);
     rw_status (*linear_write)(rw_backend *backend, rw_linear *linear, size_t first_row, size_t rows,
-                              const float *values /* [rows][columns] */, rw_error *err);
+                              const void *values /* [rows][columns] */, rw_error *err);
+    void (*linear_destroy)(rw_backend *backend, rw_linear *linear); /* leaves it empty */
 
     bool (*supports)(const rw_backend *backend, const rw_op *op);
     size_t (*workspace_bytes)(const rw_backend *backend, const rw_op *op);

@@ -121,7 +121,7 @@ static rw_status load_linear(loader *l, rw_weight weight, uint32_t layer, rw_lin
     size_t rows = from.rows, columns = from.columns;
     size_t step = l->stage_size / columns;
     rw_backend *b = l->model->backend;
-    RW_TRY(b->ops->linear_create(b, rows, columns, "weights", out, err));
+    RW_TRY(b->ops->linear_create(b, rows, columns, RW_ELEMENT_F32, "weights", out, err));
     for (size_t row = 0; row < rows; row += step) {
         size_t count = rows - row < step ? rows - row : step;
         uint64_t first = (uint64_t)(from.first + row) * columns;
@@ -332,7 +332,10 @@ rw_status rw_model_load(rw_context *ctx, const rw_checkpoint *checkpoint, const 
 static void free_layer(rw_backend *b, rw_model_layer *layer) {
     for (size_t i = 0; i < LAYER_PARTS; i++) {
         void *at = (char *)layer + layer_parts[i].offset;
-        b->ops->buffer_destroy(b, layer_parts[i].linear ? &((rw_linear *)at)->prepared : at);
+        if (layer_parts[i].linear)
+            b->ops->linear_destroy(b, at);
+        else
+            b->ops->buffer_destroy(b, at);
     }
 }
 
@@ -343,8 +346,8 @@ void rw_model_free(rw_model *model) {
     if (b) {
         for (uint32_t i = 0; i < model->arch->n_layers; i++)
             free_layer(b, &model->layers[i]);
-        b->ops->buffer_destroy(b, &model->embedding.prepared);
-        b->ops->buffer_destroy(b, &model->output.prepared);
+        b->ops->linear_destroy(b, &model->embedding);
+        b->ops->linear_destroy(b, &model->output);
         b->ops->buffer_destroy(b, &model->final_norm);
         b->ops->destroy(b);
     }

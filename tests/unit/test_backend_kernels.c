@@ -169,7 +169,8 @@ static rw_linear make_linear(bench *b, int which, size_t rows, size_t columns,
     rw_error err = {0};
     rw_linear linear;
     rw_backend *backend = b->backend[which];
-    assert_ok(backend->ops->linear_create(backend, rows, columns, "w", &linear, &err));
+    assert_ok(
+        backend->ops->linear_create(backend, rows, columns, RW_ELEMENT_F32, "w", &linear, &err));
     size_t cut = rows / 2; /* in two pieces */
     assert_ok(backend->ops->linear_write(backend, &linear, cut, rows - cut, values + cut * columns,
                                          &err));
@@ -202,7 +203,7 @@ static void check_linear(bench *b, size_t n, size_t rows, size_t columns) {
         if (biased)
             op.u.linear.bias = view_of(&bias);
         run(b, i, &op);
-        b->backend[i]->ops->buffer_destroy(b->backend[i], &linear.prepared);
+        b->backend[i]->ops->linear_destroy(b->backend[i], &linear);
     }
     /* each product and sum rounds: the error grows like the root of their number, bounded by n eps
      */
@@ -503,7 +504,7 @@ static void check_loss(bench *b, size_t n, size_t vocab, size_t hidden, bool equ
     for (int i = 0; i < 2; i++) {
         rw_linear linear = make_linear(b, i, vocab, hidden, weights);
         run_loss(b, i, &linear, &x, target, softcap, &result[i]);
-        b->backend[i]->ops->buffer_destroy(b->backend[i], &linear.prepared);
+        b->backend[i]->ops->linear_destroy(b->backend[i], &linear);
     }
     for (size_t i = 0; i < n; i++) {
         double want = result[0].nll[i], got = result[1].nll[i];
@@ -635,7 +636,7 @@ static void test_refusals(void **state) {
     rw_op product = {.kind = RW_OP_LINEAR,
                      .u.linear = {.linear = &linear, .x = view_of(&x), .out = view_of(&out)}};
     assert_false(b.backend[1]->ops->supports(b.backend[1], &product));
-    b.backend[1]->ops->buffer_destroy(b.backend[1], &linear.prepared);
+    b.backend[1]->ops->linear_destroy(b.backend[1], &linear);
     release(&x), release(&y), release(&out);
     bench_close(&b);
 }

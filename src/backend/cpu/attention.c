@@ -215,4 +215,5 @@ static void attention_run(const rw_cpu_isa *isa, const rw_op *op, size_t tile, v
     close_tile(&t);
 }
 
-const rw_cpu_kernel rw_cpu_tiled_attention = {attention_tiles, attention_scratch, attention_run};
+const rw_cpu_kernel rw_cpu_tiled_attention = {
+    .tiles = attention_tiles, .scratch = attention_scratch, .run = attention_run};

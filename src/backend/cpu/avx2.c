@@ -5,6 +5,7 @@
  */
 #include "backend/cpu/cpu.h"
 #include "backend/cpu/rows.h"
+#include "backend/cpu/weights.h"
 
 #if defined(__x86_64__)
 
@@ -138,7 +139,8 @@ TARGET static void gate(const float *g, const float *up, float *out, size_t n) {
     }
 }
 
-static const rw_cpu_isa avx2 = {.rows = &rw_avx2_rows,
+static const rw_cpu_isa avx2 = {.weights = &rw_cpu_avx2_weights,
+                                .rows = &rw_avx2_rows,
                                 .panel = VECTORS * LANES,
                                 .multiply = multiply,
                                 .row_max = row_max,

@@ -6,6 +6,7 @@
  */
 #include "backend/cpu/cpu.h"
 #include "backend/cpu/rows.h"
+#include "backend/cpu/weights.h"
 
 #if defined(__x86_64__)
 
@@ -153,7 +154,8 @@ TARGET static void gate(const float *g, const float *up, float *out, size_t n) {
     }
 }
 
-static const rw_cpu_isa avx512 = {.rows = &rw_avx2_rows,
+static const rw_cpu_isa avx512 = {.weights = &rw_cpu_avx512_weights,
+                                  .rows = &rw_avx2_rows,
                                   .panel = VECTORS * LANES,
                                   .multiply = multiply,
                                   .row_max = row_max,

@@ -6,6 +6,7 @@
 
 #include "backend/cpu/cpu.h"
 #include "backend/cpu/number.h"
+#include "backend/cpu/unpack.h"
 #include "base/parallel.h"
 
 typedef struct cpu_backend {
@@ -72,33 +73,50 @@ static rw_status move(rw_backend *backend, rw_buffer *buffer, size_t to, size_t 
 
 /* ---- linear weights -------------------------------------------------------------------------- */
 
-static rw_status linear_create(rw_backend *backend, size_t rows, size_t columns, const char *what,
-                               rw_linear *out, rw_error *err) {
-    size_t panel = cpu_of(backend)->kernels.panel, padded, bytes;
-    *out = (rw_linear){.rows = rows, .columns = columns, .panel = panel};
-    if (!rw_mul_size(rw_tiles_of(rows, panel), panel, &padded) ||
-        !rw_mul_size(padded, columns, &bytes) || !rw_mul_size(bytes, sizeof(float), &bytes))
+/* The place of an empty linear layer, or why there is none. */
+static rw_status describe(size_t rows, size_t columns, rw_element element, const char *what,
+                          rw_linear *out, rw_error *err) {
+    rw_block block = rw_element_block(element);
+    size_t bytes;
+    *out = (rw_linear){.rows = rows, .columns = columns, .element = element};
+    if (!rw_can_widen(element) || columns % block.elements != 0)
+        return rw_fail(err, RW_ERR_INTERNAL, "backend.unsupported", what,
+                       "rows of %zu weights are no whole blocks of type %d", columns, (int)element);
+    if (!rw_mul_size(rows, columns / block.elements, &bytes) ||
+        !rw_mul_size(bytes, block.bytes, &bytes))
         return rw_fail_memory(err, what, SIZE_MAX);
-    RW_TRY(buffer_create(backend, bytes, what, &out->prepared, err));
-    float *last = (float *)out->prepared.handle + (padded - panel) * columns;
-    if (padded != rows) /* the rows beyond the last are multiplied too */
-        memset(last, 0, panel * columns * sizeof(float));
+    out->weights.bytes = bytes;
     return RW_OK;
 }
 
-static rw_status linear_write(rw_backend *backend, rw_linear *linear, size_t first_row, size_t rows,
-                              const float *values, rw_error *err) {
+static rw_status linear_map(rw_backend *backend, size_t rows, size_t columns, rw_element element,
+                            const void *values, rw_linear *out, rw_error *err) {
     (void)backend;
-    if (first_row > linear->rows || rows > linear->rows - first_row)
-        return rw_fail(err, RW_ERR_INTERNAL, "backend.range", NULL, "rows outside a linear layer");
-    size_t panel = linear->panel, columns = linear->columns;
-    for (size_t i = 0; i < rows; i++) {
-        size_t row = first_row + i;
-        float *to = (float *)linear->prepared.handle + row / panel * columns * panel + row % panel;
-        for (size_t c = 0; c < columns; c++)
-            to[c * panel] = values[i * columns + c];
-    }
+    RW_TRY(describe(rows, columns, element, "weights", out, err));
+    out->borrowed = true;
+    out->weights.handle = (void *)values; /* never written: linear_write refuses */
     return RW_OK;
+}
+
+static rw_status linear_create(rw_backend *backend, size_t rows, size_t columns, rw_element element,
+                               const char *what, rw_linear *out, rw_error *err) {
+    RW_TRY(describe(rows, columns, element, what, out, err));
+    return buffer_create(backend, out->weights.bytes, what, &out->weights, err);
+}
+
+static rw_status linear_write(rw_backend *backend, rw_linear *linear, size_t first_row, size_t rows,
+                              const void *values, rw_error *err) {
+    if (linear->borrowed || first_row > linear->rows || rows > linear->rows - first_row)
+        return rw_fail(err, RW_ERR_INTERNAL, "backend.range", NULL,
+                       "rows outside a linear layer, or of one that is mapped");
+    size_t row = rw_element_bytes(linear->element, linear->columns);
+    return write(backend, &linear->weights, first_row * row, values, rows * row, err);
+}
+
+static void linear_destroy(rw_backend *backend, rw_linear *linear) {
+    if (!linear->borrowed)
+        rw_free(backend->ctx, linear->weights.handle);
+    *linear = (rw_linear){0};
 }
 
 /* ---- what it can do -------------------------------------------------------------------------- */
@@ -116,9 +134,8 @@ static bool is_list(const rw_view *view, rw_element element, size_t rows, bool o
     return (optional && !view->buffer) || is(view, element, rows, 1, 1);
 }
 
-static bool is_linear(const rw_backend *backend, const rw_linear *linear) {
-    return linear->panel == cpu_of(backend)->kernels.panel && linear->prepared.handle &&
-           !linear->adapter && linear->rows != 0 && linear->columns != 0;
+static bool is_linear(const rw_linear *linear) {
+    return linear->weights.handle && !linear->adapter && linear->rows != 0 && linear->columns != 0;
 }
 
 static bool supports_attention(const rw_op_attention *a) {
@@ -144,37 +161,37 @@ static bool supports_store(const rw_op_store *s) {
            is(&s->out, s->out.element, n, heads, dim);
 }
 
-static bool supports_loss(const rw_backend *backend, const rw_op_loss *l) {
+static bool supports_loss(const rw_op_loss *l) {
     size_t n = l->x.shape[0];
-    return is_linear(backend, l->linear) && is_matrix(&l->x, n, l->linear->columns) &&
+    return is_linear(l->linear) && is_matrix(&l->x, n, l->linear->columns) &&
            is_list(&l->target, RW_ELEMENT_I32, n, !l->nll.buffer) &&
            is_list(&l->nll, RW_ELEMENT_F64, n, true) &&
            is_list(&l->argmax, RW_ELEMENT_I32, n, true);
 }
 
-static bool supports_linear(const rw_backend *backend, const rw_op_linear *l) {
+static bool supports_linear(const rw_op_linear *l) {
     size_t n = l->x.shape[0];
-    return is_linear(backend, l->linear) && is_matrix(&l->x, n, l->linear->columns) &&
+    return is_linear(l->linear) && is_matrix(&l->x, n, l->linear->columns) &&
            is_matrix(&l->out, n, l->linear->rows) &&
            (!l->bias.buffer || is_matrix(&l->bias, 1, l->linear->rows));
 }
 
 static bool supports(const rw_backend *backend, const rw_op *op) {
+    (void)backend;
     const rw_op_embed *e = &op->u.embed;
     const rw_op_rms_norm *r = &op->u.rms_norm;
     const rw_op_gate *g = &op->u.gate;
     const rw_op_add *a = &op->u.add;
     switch (op->kind) {
     case RW_OP_EMBED:
-        return is_linear(backend, e->table) &&
-               is_list(&e->ids, RW_ELEMENT_I32, e->out.shape[0], false) &&
+        return is_linear(e->table) && is_list(&e->ids, RW_ELEMENT_I32, e->out.shape[0], false) &&
                is_matrix(&e->out, e->out.shape[0], e->table->columns);
     case RW_OP_RMS_NORM:
         return is_matrix(&r->x, r->x.shape[0], r->x.shape[2]) &&
                is_matrix(&r->out, r->x.shape[0], r->x.shape[2]) &&
                is_matrix(&r->weight, 1, r->x.shape[2]);
     case RW_OP_LINEAR:
-        return supports_linear(backend, &op->u.linear);
+        return supports_linear(&op->u.linear);
     case RW_OP_ROTATE:
         return supports_rotate(&op->u.rotate);
     case RW_OP_STORE:
@@ -189,7 +206,7 @@ static bool supports(const rw_backend *backend, const rw_op *op) {
         return is_matrix(&a->x, a->x.shape[0], a->x.shape[2]) &&
                is_matrix(&a->y, a->x.shape[0], a->x.shape[2]);
     case RW_OP_LOSS:
-        return supports_loss(backend, &op->u.loss);
+        return supports_loss(&op->u.loss);
     default:
         return false;
     }
@@ -203,22 +220,43 @@ static size_t scratch_bytes(const rw_backend *backend, const rw_op *op) {
     return kernel->scratch ? (kernel->scratch(op) + 63) / 64 * 64 : 0;
 }
 
+static size_t shared_bytes(const rw_backend *backend, const rw_op *op) {
+    const rw_cpu_kernel *kernel = &cpu_of(backend)->kernels.of[op->kind];
+    return kernel->shared ? (kernel->shared(op) + 63) / 64 * 64 : 0;
+}
+
 static size_t workspace_bytes(const rw_backend *backend, const rw_op *op) {
-    return scratch_bytes(backend, op) * rw_context_threads(backend->ctx);
+    return shared_bytes(backend, op) +
+           scratch_bytes(backend, op) * rw_context_threads(backend->ctx);
 }
 
 typedef struct job {
     const rw_op *op;
     const rw_cpu_isa *isa;
     const rw_cpu_kernel *kernel;
-    char *workspace;
+    const rw_cpu_round *round;
+    char *shared, *scratch; /* the workspace: first what is shared */
     size_t scratch_bytes;
 } job;
 
 static void run_tile(void *user, size_t tile, unsigned worker) {
     const job *j = user;
-    char *scratch = j->workspace ? j->workspace + worker * j->scratch_bytes : NULL;
-    j->kernel->run(j->isa, j->op, tile, scratch);
+    char *scratch = j->scratch ? j->scratch + worker * j->scratch_bytes : NULL;
+    if (j->round)
+        j->round->run(j->isa, j->op, tile, scratch, j->shared);
+    else
+        j->kernel->run(j->isa, j->op, tile, scratch);
+}
+
+static void run_rounds(rw_context *ctx, job *j) {
+    if (j->kernel->run) {
+        rw_parallel_for(ctx, j->kernel->tiles(j->op), run_tile, j);
+        return;
+    }
+    for (int i = 0; i < RW_CPU_ROUNDS; i++) {
+        j->round = &j->kernel->rounds[i];
+        rw_parallel_for(ctx, j->round->tiles(j->op), run_tile, j);
+    }
 }
 
 static rw_status enqueue(rw_backend *backend, const rw_op *op, const rw_buffer *workspace,
@@ -235,9 +273,10 @@ static rw_status enqueue(rw_backend *backend, const rw_op *op, const rw_buffer *
         if (!workspace || workspace->bytes < needed)
             return rw_fail(err, RW_ERR_INTERNAL, "backend.workspace", NULL,
                            "operation %d wants a workspace of %zu bytes", (int)op->kind, needed);
-        j.workspace = workspace->handle;
+        j.shared = workspace->handle;
+        j.scratch = j.shared + shared_bytes(backend, op);
     }
-    rw_parallel_for(backend->ctx, j.kernel->tiles(op), run_tile, &j);
+    run_rounds(backend->ctx, &j);
     return rw_check_cancel(backend->ctx, err);
 }
 
@@ -249,8 +288,10 @@ static const rw_backend_ops cpu_ops = {
     .write = write,
     .read = read,
     .move = move,
+    .linear_map = linear_map,
     .linear_create = linear_create,
     .linear_write = linear_write,
+    .linear_destroy = linear_destroy,
     .supports = supports,
     .workspace_bytes = workspace_bytes,
     .enqueue = enqueue,

@@ -10,11 +10,22 @@
 #include "backend/backend.h"
 
 typedef struct rw_cpu_isa rw_cpu_isa;
+typedef struct rw_cpu_weights rw_cpu_weights; /* weights.h */
+
+/* Work in rounds: the next reads what the last one left in memory that all threads share. */
+typedef struct rw_cpu_round {
+    size_t (*tiles)(const rw_op *op);
+    void (*run)(const rw_cpu_isa *isa, const rw_op *op, size_t tile, void *scratch, void *shared);
+} rw_cpu_round;
+
+enum { RW_CPU_ROUNDS = 2 };
 
 typedef struct rw_cpu_kernel {
     size_t (*tiles)(const rw_op *op);
     size_t (*scratch)(const rw_op *op); /* bytes for one thread; NULL: none */
     void (*run)(const rw_cpu_isa *isa, const rw_op *op, size_t tile, void *scratch);
+    size_t (*shared)(const rw_op *op);  /* bytes for all; NULL: none */
+    rw_cpu_round rounds[RW_CPU_ROUNDS]; /* in place of `tiles` and `run` where those are NULL */
 } rw_cpu_kernel;
 
 /* What an instruction set adds: the inner loops. Counts `n` of the row functions are multiples of
@@ -23,7 +34,8 @@ enum { RW_CPU_LANES = 16 };
 
 struct rw_cpu_isa {
     const struct rw_cpu_rows *rows; /* rows.h */
-    size_t panel; /* rows of a linear weight side by side; a multiple of RW_CPU_LANES */
+    const rw_cpu_weights *weights;  /* products with weights */
+    size_t panel;                   /* columns of b side by side; a multiple of RW_CPU_LANES */
     /* c[rows][columns] = (accumulate ? c : 0) + a[rows][k] b[k][columns]; columns is a multiple of
        RW_CPU_LANES, at most the panel. Each element is one chain of fused multiply-adds over k. */
     void (*multiply)(size_t rows, size_t columns, size_t k, const float *a, size_t lda,
@@ -37,7 +49,6 @@ struct rw_cpu_isa {
 
 /* A level of the ladder: filled with the reference, then overwritten upward. */
 typedef struct rw_cpu_kernels {
-    size_t panel;          /* form of linear weights                */
     const rw_cpu_isa *isa; /* handed to the kernels; the reference has none */
     rw_cpu_kernel of[RW_OP_COUNT];
 } rw_cpu_kernels;

@@ -59,4 +59,4 @@ static void gate_run(const rw_cpu_isa *isa, const rw_op *op, size_t tile, void *
     }
 }
 
-const rw_cpu_kernel rw_cpu_tiled_gate = {gate_tiles, NULL, gate_run};
+const rw_cpu_kernel rw_cpu_tiled_gate = {.tiles = gate_tiles, .run = gate_run};

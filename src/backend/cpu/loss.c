@@ -1,31 +1,48 @@
 /*
  * loss.c - negative log-likelihood and arg max, streamed over the vocabulary.
+ *
+ * The vocabulary is cut into slices, each a tile: what packed weights cost is shared by all rows of
+ * x. A second round merges what the slices know of a row, in their order.
  */
 #include <math.h>
 #include <string.h>
 
 #include "backend/cpu/tiled.h"
+#include "backend/cpu/weights.h"
 
 enum {
-    ROWS = 96,       /* rows of a tile: whole blocks of the inner loops */
-    VOCABULARY = 256 /* logits of a tile */
+    LOGITS = 2 * RW_TILE_OUTPUTS, /* looked at together */
+    SLICE = 1024,                 /* tokens of a slice, at least */
+    SLICES = 32,                  /* at most */
+    MERGE_ROWS = 64
 };
 
-/* What is known of one row after the vocabulary so far. */
+/* What is known of one row after some of the vocabulary. */
 typedef struct loss_row {
     double sum; /* of exp(logit - max) */
-    double wanted;
-    float max;
+    float wanted, max;
     int32_t best;
 } loss_row;
 
-static size_t loss_tiles(const rw_op *op) {
-    return rw_tiles_of(op->u.loss.x.shape[0], ROWS);
+static size_t slice_of(const rw_op_loss *o) {
+    size_t even = rw_round_up(rw_tiles_of(o->linear->rows, SLICES), LOGITS);
+    return even > SLICE ? even : SLICE;
 }
 
-static size_t loss_scratch(const rw_op *op) {
+static size_t slices_of(const rw_op_loss *o) {
+    return rw_tiles_of(o->linear->rows, slice_of(o));
+}
+
+/* ---- a slice --------------------------------------------------------------------------------- */
+
+static size_t slice_tiles(const rw_op *op) {
+    const rw_op_loss *o = &op->u.loss;
+    return rw_tiles_of(o->x.shape[0], RW_TILE_ROWS) * slices_of(o);
+}
+
+static size_t slice_scratch(const rw_op *op) {
     (void)op;
-    return ROWS * (VOCABULARY * sizeof(float) + sizeof(loss_row));
+    return (RW_WEIGHTS_SCRATCH + RW_TILE_ROWS * LOGITS) * sizeof(float);
 }
 
 /* Takes in the logits of tokens [first, first + width), which it overwrites. */
@@ -45,33 +62,96 @@ static void take_logits(const rw_cpu_isa *isa, loss_row *row, float *logits, siz
     row->sum += isa->exp_sum(logits, width, row->max);
 }
 
-static void loss_run(const rw_cpu_isa *isa, const rw_op *op, size_t tile, void *scratch) {
-    const rw_op_loss *o = &op->u.loss;
-    loss_row *state = scratch;               /* [ROWS] */
-    float *logits = (float *)(state + ROWS); /* [ROWS][VOCABULARY] */
-    size_t row = tile * ROWS, rows = rw_min_size(ROWS, o->x.shape[0] - row);
-    for (size_t i = 0; i < rows; i++)
-        state[i] = (loss_row){.wanted = NAN, .max = -INFINITY};
-    for (size_t first = 0; first < o->linear->rows; first += VOCABULARY) {
-        size_t count = rw_min_size(VOCABULARY, o->linear->rows - first);
-        size_t width = rw_round_up(count, RW_CPU_LANES);
-        rw_times_weights(isa, o->linear, rw_f32(&o->x, row, 0), o->x.stride[0], rows, first, count,
-                         logits, VOCABULARY);
-        for (size_t i = 0; i < rows; i++) {
-            if (o->softcap > 0.0f)
-                rw_cap_row(logits + i * VOCABULARY, count, o->softcap);
-            for (size_t j = count; j < width; j++)
-                logits[i * VOCABULARY + j] = -INFINITY;
-            int32_t target = o->target.buffer ? *rw_i32(&o->target, row + i) : -1;
-            take_logits(isa, &state[i], logits + i * VOCABULARY, first, width, target);
-        }
-    }
-    for (size_t i = 0; i < rows; i++) {
-        if (o->nll.buffer)
-            *rw_f64(&o->nll, row + i) = state[i].max + log(state[i].sum) - state[i].wanted;
-        if (o->argmax.buffer)
-            *rw_i32(&o->argmax, row + i) = state[i].best;
+/* Logits [first, first + count) of rows [row, row + rows). */
+static void take_rows(const rw_cpu_isa *isa, const rw_op_loss *o, size_t row, size_t rows,
+                      size_t first, size_t count, loss_row *state, float *logits) {
+    size_t width = rw_round_up(count, RW_CPU_LANES);
+    for (size_t i = 0; i < rows; i++, logits += LOGITS) {
+        if (o->softcap > 0.0f)
+            rw_cap_row(logits, count, o->softcap);
+        for (size_t j = count; j < width; j++)
+            logits[j] = -INFINITY;
+        int32_t target = o->target.buffer ? *rw_i32(&o->target, row + i) : -1;
+        take_logits(isa, &state[i], logits, first, width, target);
     }
 }
 
-const rw_cpu_kernel rw_cpu_tiled_loss = {loss_tiles, loss_scratch, loss_run};
+/* Logits [first, first + count) of the tile's rows. */
+static void multiply(rw_weights_tile *t, size_t first, size_t count, float *logits) {
+    for (size_t j = 0; j < count; j += RW_TILE_OUTPUTS) {
+        t->first = first + j;
+        t->count = rw_min_size(RW_TILE_OUTPUTS, count - j);
+        t->c = logits + j;
+        rw_times_weights(t);
+    }
+}
+
+static void slice_run(const rw_cpu_isa *isa, const rw_op *op, size_t tile, void *scratch,
+                      void *shared) {
+    const rw_op_loss *o = &op->u.loss;
+    size_t slices = slices_of(o), n = o->x.shape[0];
+    size_t row = tile / slices * RW_TILE_ROWS, rows = rw_min_size(RW_TILE_ROWS, n - row);
+    size_t first = tile % slices * slice_of(o);
+    size_t end = rw_min_size(first + slice_of(o), o->linear->rows);
+    loss_row *state = (loss_row *)shared + tile % slices * n + row; /* [slices][n] */
+    float *logits = (float *)scratch + RW_WEIGHTS_SCRATCH;          /* [RW_TILE_ROWS][LOGITS] */
+    rw_weights_tile t = {.isa = isa->weights,
+                         .linear = o->linear,
+                         .x = rw_f32(&o->x, row, 0),
+                         .stride = o->x.stride[0],
+                         .rows = rows,
+                         .ldc = LOGITS,
+                         .scratch = scratch};
+    for (size_t i = 0; i < rows; i++)
+        state[i] = (loss_row){.wanted = NAN, .max = -INFINITY};
+    for (; first < end; first += LOGITS) {
+        size_t count = rw_min_size(LOGITS, end - first);
+        multiply(&t, first, count, logits);
+        take_rows(isa, o, row, rows, first, count, state, logits);
+    }
+}
+
+/* ---- all slices ------------------------------------------------------------------------------ */
+
+static size_t merge_tiles(const rw_op *op) {
+    return rw_tiles_of(op->u.loss.x.shape[0], MERGE_ROWS);
+}
+
+static size_t loss_shared(const rw_op *op) {
+    return slices_of(&op->u.loss) * op->u.loss.x.shape[0] * sizeof(loss_row);
+}
+
+/* The first of equals is the best, so an earlier slice wins. */
+static void merge(loss_row *row, const loss_row *next) {
+    if (next->max > row->max) {
+        row->sum *= exp((double)row->max - next->max);
+        row->max = next->max;
+        row->best = next->best;
+    }
+    row->sum += next->sum * exp((double)next->max - row->max);
+    if (!isnan(next->wanted))
+        row->wanted = next->wanted;
+}
+
+static void merge_run(const rw_cpu_isa *isa, const rw_op *op, size_t tile, void *scratch,
+                      void *shared) {
+    (void)isa;
+    (void)scratch;
+    const rw_op_loss *o = &op->u.loss;
+    size_t n = o->x.shape[0], end = rw_min_size((tile + 1) * MERGE_ROWS, n);
+    const loss_row *parts = shared; /* [slices][n] */
+    for (size_t i = tile * MERGE_ROWS; i < end; i++) {
+        loss_row row = parts[i];
+        for (size_t s = 1; s < slices_of(o); s++)
+            merge(&row, &parts[s * n + i]);
+        if (o->nll.buffer)
+            *rw_f64(&o->nll, i) = row.max + log(row.sum) - row.wanted;
+        if (o->argmax.buffer)
+            *rw_i32(&o->argmax, i) = row.best;
+    }
+}
+
+const rw_cpu_kernel rw_cpu_tiled_loss = {
+    .scratch = slice_scratch,
+    .shared = loss_shared,
+    .rounds = {{slice_tiles, slice_run}, {merge_tiles, merge_run}}};

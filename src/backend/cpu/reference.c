@@ -1,13 +1,13 @@
 /*
  * reference.c - portable kernels, written to be read. They are compiled into every build and every
- * faster kernel is checked against them. Weights are row-major (panel 1). Sums that could lose
- * digits are kept in double.
+ * faster kernel is checked against them. Sums that could lose digits are kept in double.
  */
 #include <math.h>
 #include <string.h>
 
 #include "backend/cpu/cpu.h"
 #include "backend/cpu/number.h"
+#include "backend/cpu/unpack.h"
 
 enum { ROW_TILE = 16 };
 
@@ -22,24 +22,26 @@ static size_t embed_tiles(const rw_op *op) {
     return rw_tiles_of(op->u.embed.out.shape[0], ROW_TILE);
 }
 
-/* Serves every form of the weights: it copies and scales. */
+static const uint8_t *weights_row(const rw_linear *linear, size_t row) {
+    return (const uint8_t *)linear->weights.handle +
+           row * rw_element_bytes(linear->element, linear->columns);
+}
+
 static void embed_run(const rw_cpu_isa *isa, const rw_op *op, size_t tile, void *scratch) {
     (void)isa;
     (void)scratch;
     const rw_op_embed *e = &op->u.embed;
-    const rw_linear *table = e->table;
     size_t row, end = range_of(&e->out, tile, &row);
     for (; row < end; row++) {
-        size_t id = (size_t)*rw_i32(&e->ids, row);
         float *out = rw_f32(&e->out, row, 0);
-        const float *from = (const float *)table->prepared.handle +
-                            id / table->panel * table->columns * table->panel + id % table->panel;
-        for (size_t c = 0; c < table->columns; c++)
-            out[c] = e->scale * from[c * table->panel];
+        rw_widen(e->table->element, weights_row(e->table, (size_t)*rw_i32(&e->ids, row)),
+                 e->table->columns, out);
+        for (size_t c = 0; c < e->table->columns; c++)
+            out[c] *= e->scale;
     }
 }
 
-static const rw_cpu_kernel ref_embed = {embed_tiles, NULL, embed_run};
+static const rw_cpu_kernel ref_embed = {.tiles = embed_tiles, .run = embed_run};
 
 /* ---- norm ------------------------------------------------------------------------------------ */
 
@@ -65,7 +67,7 @@ static void rms_norm_run(const rw_cpu_isa *isa, const rw_op *op, size_t tile, vo
     }
 }
 
-static const rw_cpu_kernel ref_rms_norm = {rms_norm_tiles, NULL, rms_norm_run};
+static const rw_cpu_kernel ref_rms_norm = {.tiles = rms_norm_tiles, .run = rms_norm_run};
 
 /* ---- linear ---------------------------------------------------------------------------------- */
 
@@ -86,6 +88,22 @@ static float dot(const float *a, const float *b, size_t n) {
     return (float)total;
 }
 
+enum { PIECE = 256 }; /* whole blocks of every type */
+
+/* x times a row of weights, which are widened piece by piece. */
+static float product(const rw_linear *linear, size_t row, const float *x) {
+    const uint8_t *weights = weights_row(linear, row);
+    rw_block block = rw_element_block(linear->element);
+    double total = 0.0;
+    for (size_t k = 0; k < linear->columns; k += PIECE) {
+        float wide[PIECE];
+        size_t count = rw_min_size(PIECE, linear->columns - k);
+        rw_widen(linear->element, weights + k / block.elements * block.bytes, count, wide);
+        total += dot(x + k, wide, count);
+    }
+    return (float)total;
+}
+
 enum { COLUMN_TILE = 64 };
 
 static size_t linear_tiles(const rw_op *op) {
@@ -97,19 +115,18 @@ static void linear_run(const rw_cpu_isa *isa, const rw_op *op, size_t tile, void
     (void)isa;
     (void)scratch;
     const rw_op_linear *o = &op->u.linear;
-    size_t across = rw_tiles_of(o->linear->rows, COLUMN_TILE), k = o->linear->columns;
+    size_t across = rw_tiles_of(o->linear->rows, COLUMN_TILE);
     size_t row, end = range_of(&o->x, tile / across, &row);
     size_t first = tile % across * COLUMN_TILE;
     size_t last = rw_min_size(first + COLUMN_TILE, o->linear->rows);
-    const float *weights = o->linear->prepared.handle;
     const float *bias = o->bias.buffer ? rw_f32(&o->bias, 0, 0) : NULL;
     for (; row < end; row++)
         for (size_t j = first; j < last; j++)
             rw_f32(&o->out, row, 0)[j] =
-                dot(rw_f32(&o->x, row, 0), weights + j * k, k) + (bias ? bias[j] : 0.0f);
+                product(o->linear, j, rw_f32(&o->x, row, 0)) + (bias ? bias[j] : 0.0f);
 }
 
-static const rw_cpu_kernel ref_linear = {linear_tiles, NULL, linear_run};
+static const rw_cpu_kernel ref_linear = {.tiles = linear_tiles, .run = linear_run};
 
 /* ---- rotation -------------------------------------------------------------------------------- */
 
@@ -139,7 +156,7 @@ static void rotate_run(const rw_cpu_isa *isa, const rw_op *op, size_t tile, void
                         o->cos.shape[2], o->interleaved);
 }
 
-static const rw_cpu_kernel ref_rotate = {rotate_tiles, NULL, rotate_run};
+static const rw_cpu_kernel ref_rotate = {.tiles = rotate_tiles, .run = rotate_run};
 
 /* ---- store ----------------------------------------------------------------------------------- */
 
@@ -158,7 +175,7 @@ static void store_run(const rw_cpu_isa *isa, const rw_op *op, size_t tile, void 
                         o->x.shape[2]);
 }
 
-static const rw_cpu_kernel ref_store = {store_tiles, NULL, store_run};
+static const rw_cpu_kernel ref_store = {.tiles = store_tiles, .run = store_run};
 
 /* ---- attention ------------------------------------------------------------------------------- */
 
@@ -218,7 +235,8 @@ static void attention_run(const rw_cpu_isa *isa, const rw_op *op, size_t tile, v
         rw_f32(&a->lse, row, 0)[head] = (float)lse;
 }
 
-static const rw_cpu_kernel ref_attention = {attention_tiles, attention_scratch, attention_run};
+static const rw_cpu_kernel ref_attention = {
+    .tiles = attention_tiles, .scratch = attention_scratch, .run = attention_run};
 
 /* ---- feed-forward, residual ------------------------------------------------------------------ */
 
@@ -245,7 +263,7 @@ static void gate_run(const rw_cpu_isa *isa, const rw_op *op, size_t tile, void *
     }
 }
 
-static const rw_cpu_kernel ref_gate = {gate_tiles, NULL, gate_run};
+static const rw_cpu_kernel ref_gate = {.tiles = gate_tiles, .run = gate_run};
 
 static size_t add_tiles(const rw_op *op) {
     return rw_tiles_of(op->u.add.x.shape[0], ROW_TILE);
@@ -264,7 +282,7 @@ static void add_run(const rw_cpu_isa *isa, const rw_op *op, size_t tile, void *s
     }
 }
 
-static const rw_cpu_kernel ref_add = {add_tiles, NULL, add_run};
+static const rw_cpu_kernel ref_add = {.tiles = add_tiles, .run = add_run};
 
 /* ---- loss ------------------------------------------------------------------------------------ */
 
@@ -276,12 +294,11 @@ static void loss_run(const rw_cpu_isa *isa, const rw_op *op, size_t row, void *s
     (void)isa;
     (void)scratch;
     const rw_op_loss *o = &op->u.loss;
-    const float *x = rw_f32(&o->x, row, 0), *weights = o->linear->prepared.handle;
+    const float *x = rw_f32(&o->x, row, 0);
     int32_t target = o->target.buffer ? *rw_i32(&o->target, row) : -1, best = 0;
-    size_t width = o->linear->columns;
     double max = -INFINITY, total = 0.0, wanted = NAN;
     for (size_t token = 0; token < o->linear->rows; token++) {
-        double logit = capped(dot(x, weights + token * width, width), o->softcap);
+        double logit = capped(product(o->linear, token, x), o->softcap);
         if (logit > max) {
             total = total * exp(max - logit) + 1.0;
             max = logit;
@@ -298,11 +315,10 @@ static void loss_run(const rw_cpu_isa *isa, const rw_op *op, size_t row, void *s
         *rw_i32(&o->argmax, row) = best;
 }
 
-static const rw_cpu_kernel ref_loss = {loss_tiles, NULL, loss_run};
+static const rw_cpu_kernel ref_loss = {.tiles = loss_tiles, .run = loss_run};
 
 void rw_cpu_reference(rw_cpu_kernels *kernels) {
-    *kernels = (rw_cpu_kernels){.panel = 1,
-                                .of = {[RW_OP_EMBED] = ref_embed,
+    *kernels = (rw_cpu_kernels){.of = {[RW_OP_EMBED] = ref_embed,
                                        [RW_OP_RMS_NORM] = ref_rms_norm,
                                        [RW_OP_LINEAR] = ref_linear,
                                        [RW_OP_ROTATE] = ref_rotate,

@@ -24,4 +24,4 @@ static void store_run(const rw_cpu_isa *isa, const rw_op *op, size_t tile, void 
                               rw_row_of(&o->out, row, head), o->x.shape[2]);
 }
 
-const rw_cpu_kernel rw_cpu_tiled_store = {store_tiles, NULL, store_run};
+const rw_cpu_kernel rw_cpu_tiled_store = {.tiles = store_tiles, .run = store_run};

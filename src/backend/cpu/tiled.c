@@ -5,7 +5,7 @@
 
 void rw_cpu_tiled(rw_cpu_kernels *kernels, const rw_cpu_isa *isa) {
     kernels->isa = isa;
-    kernels->panel = isa->panel;
+    kernels->of[RW_OP_EMBED] = rw_cpu_tiled_embed;
     kernels->of[RW_OP_LINEAR] = rw_cpu_tiled_linear;
     kernels->of[RW_OP_STORE] = rw_cpu_tiled_store;
     kernels->of[RW_OP_ATTENTION] = rw_cpu_tiled_attention;

@@ -10,12 +10,7 @@
 #include "backend/cpu/cpu.h"
 
 extern const rw_cpu_kernel rw_cpu_tiled_linear, rw_cpu_tiled_attention, rw_cpu_tiled_gate,
-    rw_cpu_tiled_loss, rw_cpu_tiled_store;
-
-/* x [rows][columns] times outputs [first, first + count) of the weights, into c. `first` begins a
-   panel; the outputs are rounded up to whole lanes. */
-void rw_times_weights(const rw_cpu_isa *isa, const rw_linear *linear, const float *x, size_t stride,
-                      size_t rows, size_t first, size_t count, float *c, size_t ldc);
+    rw_cpu_tiled_loss, rw_cpu_tiled_embed, rw_cpu_tiled_store;
 
 /* Soft-capped scores and logits (Gemma). libm's tanh: what vectors of exponentials would save is
    not worth the digits they lose near 0. */

@@ -1,0 +1,247 @@
+/*
+ * avx2_linear.c - products with packed weights for AVX2, FMA and F16C: 8 lanes, 16 registers. The
+ * product keeps 6 rows x 16 columns in 12 registers; two hold b, one a.
+ */
+#include "backend/cpu/weights.h"
+
+#if defined(__x86_64__)
+
+#include "backend/cpu/avx2_unpack.h"
+
+enum { LANES = 8, PANEL = 16 };
+
+/* ---- product --------------------------------------------------------------------------------- */
+
+/* A row's sums. Registers have names since gcc 12 stores an array of them to memory at every step;
+   `there` is a constant where these are called. */
+typedef struct sums {
+    __m256 s0, s1;
+} sums;
+
+RW_AVX2_INLINE sums start(bool there, const rw_product *p, size_t row) {
+    const float *c = p->c + row * p->ldc;
+    if (!there || !p->accumulate)
+        return (sums){_mm256_setzero_ps(), _mm256_setzero_ps()};
+    return (sums){_mm256_loadu_ps(c), _mm256_loadu_ps(c + LANES)};
+}
+
+RW_AVX2_INLINE sums step(bool there, sums s, const float *a, __m256 b0, __m256 b1) {
+    if (!there)
+        return s;
+    __m256 x = _mm256_broadcast_ss(a);
+    return (sums){_mm256_fmadd_ps(x, b0, s.s0), _mm256_fmadd_ps(x, b1, s.s1)};
+}
+
+RW_AVX2_INLINE void finish(bool there, sums s, const rw_product *p, size_t row) {
+    if (!there)
+        return;
+    _mm256_storeu_ps(p->c + row * p->ldc, s.s0);
+    _mm256_storeu_ps(p->c + row * p->ldc + LANES, s.s1);
+}
+
+/* Two pointers, three rows from each: the addresses need one more register, lda. */
+RW_AVX2_INLINE void block(const size_t rows, const rw_product *p, size_t row) {
+    const size_t lda = p->lda;
+    const float *a = p->a + row * lda, *a3 = a + 3 * lda, *b = p->b;
+    sums s0 = start(rows > 0, p, row + 0), s1 = start(rows > 1, p, row + 1);
+    sums s2 = start(rows > 2, p, row + 2), s3 = start(rows > 3, p, row + 3);
+    sums s4 = start(rows > 4, p, row + 4), s5 = start(rows > 5, p, row + 5);
+    for (size_t k = p->k; k > 0; k--, a++, a3++, b += PANEL) {
+        __m256 b0 = _mm256_loadu_ps(b), b1 = _mm256_loadu_ps(b + LANES);
+        s0 = step(rows > 0, s0, a, b0, b1);
+        s1 = step(rows > 1, s1, a + lda, b0, b1);
+        s2 = step(rows > 2, s2, a + 2 * lda, b0, b1);
+        s3 = step(rows > 3, s3, a3, b0, b1);
+        s4 = step(rows > 4, s4, a3 + lda, b0, b1);
+        s5 = step(rows > 5, s5, a3 + 2 * lda, b0, b1);
+    }
+    finish(rows > 0, s0, p, row + 0), finish(rows > 1, s1, p, row + 1);
+    finish(rows > 2, s2, p, row + 2), finish(rows > 3, s3, p, row + 3);
+    finish(rows > 4, s4, p, row + 4), finish(rows > 5, s5, p, row + 5);
+}
+
+RW_AVX2 static void block_1(const rw_product *p, size_t row) {
+    block(1, p, row);
+}
+RW_AVX2 static void block_2(const rw_product *p, size_t row) {
+    block(2, p, row);
+}
+RW_AVX2 static void block_3(const rw_product *p, size_t row) {
+    block(3, p, row);
+}
+RW_AVX2 static void block_4(const rw_product *p, size_t row) {
+    block(4, p, row);
+}
+RW_AVX2 static void block_5(const rw_product *p, size_t row) {
+    block(5, p, row);
+}
+RW_AVX2 static void block_6(const rw_product *p, size_t row) {
+    block(6, p, row);
+}
+
+static void multiply(const rw_product *p) {
+    typedef void (*block_fn)(const rw_product *p, size_t row);
+    static const block_fn blocks[] = {block_1, block_2, block_3, block_4, block_5, block_6};
+    enum { BLOCK = sizeof blocks / sizeof blocks[0] };
+    for (size_t row = 0; row < p->rows; row += BLOCK)
+        blocks[rw_min_size(p->rows - row, BLOCK) - 1](p, row);
+}
+
+/* ---- turning --------------------------------------------------------------------------------- */
+
+/* Eight rows of eight to columns, by halves of halves. */
+RW_AVX2_INLINE void turn_8(const float *from, size_t stride, float *to, size_t apart) {
+    __m256 r[8], t[8];
+    for (int i = 0; i < 8; i++)
+        r[i] = _mm256_loadu_ps(from + (size_t)i * stride);
+    for (int i = 0; i < 8; i += 2) {
+        t[i] = _mm256_unpacklo_ps(r[i], r[i + 1]);
+        t[i + 1] = _mm256_unpackhi_ps(r[i], r[i + 1]);
+    }
+    for (int i = 0; i < 8; i += 4) {
+        r[i] = _mm256_shuffle_ps(t[i], t[i + 2], 0x44);
+        r[i + 1] = _mm256_shuffle_ps(t[i], t[i + 2], 0xee);
+        r[i + 2] = _mm256_shuffle_ps(t[i + 1], t[i + 3], 0x44);
+        r[i + 3] = _mm256_shuffle_ps(t[i + 1], t[i + 3], 0xee);
+    }
+    for (int i = 0; i < 4; i++) {
+        _mm256_storeu_ps(to + (size_t)i * apart, _mm256_permute2f128_ps(r[i], r[i + 4], 0x20));
+        _mm256_storeu_ps(to + (size_t)(i + 4) * apart,
+                         _mm256_permute2f128_ps(r[i], r[i + 4], 0x31));
+    }
+}
+
+RW_AVX2 static void turn(const float *from, size_t depth, float *to, size_t panel) {
+    for (size_t k = 0; k < depth; k += LANES, from += LANES, to += LANES * panel) {
+        turn_8(from, RW_STAGE_STRIDE, to, panel);
+        turn_8(from + LANES * RW_STAGE_STRIDE, RW_STAGE_STRIDE, to + LANES, panel);
+    }
+}
+
+/* ---- widening -------------------------------------------------------------------------------- */
+
+RW_AVX2_INLINE void widen_8(__m128i codes, int zero, float scale, const float *minimum,
+                            float *out) {
+    __m256i q = _mm256_sub_epi32(_mm256_cvtepu8_epi32(codes), _mm256_set1_epi32(zero));
+    __m256 value = _mm256_mul_ps(_mm256_cvtepi32_ps(q), _mm256_set1_ps(scale));
+    if (minimum)
+        value = _mm256_sub_ps(value, _mm256_set1_ps(*minimum));
+    _mm256_storeu_ps(out, value);
+}
+
+typedef rw_run256 (*unpack_fn)(const uint8_t *block, size_t run);
+
+/* All but `packed`, `count` and `out` are constants where this is called. */
+RW_AVX2_INLINE void widen_runs(unpack_fn unpack, int zero, bool has_minimum, const void *packed,
+                               size_t count, size_t runs, size_t bytes, float *out) {
+    const uint8_t *in = packed;
+    for (; count > 0; count -= runs * RW_RUN, in += bytes)
+        for (size_t i = 0; i < runs; i++, out += RW_RUN) {
+            rw_run256 run = unpack(in, i);
+            const float *minimum = has_minimum ? &run.minimum : NULL;
+            __m128i low = _mm256_castsi256_si128(run.codes);
+            __m128i high = _mm256_extracti128_si256(run.codes, 1);
+            widen_8(low, zero, run.scale[0], minimum, out);
+            widen_8(_mm_srli_si128(low, 8), zero, run.scale[0], minimum, out + LANES);
+            widen_8(high, zero, run.scale[1], minimum, out + 2 * LANES);
+            widen_8(_mm_srli_si128(high, 8), zero, run.scale[1], minimum, out + 3 * LANES);
+        }
+}
+
+RW_AVX2 static void widen_q8_0(const void *packed, size_t count, float *out) {
+    widen_runs(rw_q8_0_256, 128, false, packed, count, 1, 34, out);
+}
+RW_AVX2 static void widen_q4_0(const void *packed, size_t count, float *out) {
+    widen_runs(rw_q4_0_256, 8, false, packed, count, 1, 18, out);
+}
+RW_AVX2 static void widen_q4_1(const void *packed, size_t count, float *out) {
+    widen_runs(rw_q4_1_256, 0, true, packed, count, 1, 20, out);
+}
+RW_AVX2 static void widen_q5_0(const void *packed, size_t count, float *out) {
+    widen_runs(rw_q5_0_256, 16, false, packed, count, 1, 22, out);
+}
+RW_AVX2 static void widen_q5_1(const void *packed, size_t count, float *out) {
+    widen_runs(rw_q5_1_256, 0, true, packed, count, 1, 24, out);
+}
+RW_AVX2 static void widen_q4_k(const void *packed, size_t count, float *out) {
+    widen_runs(rw_q4_k_256, 0, true, packed, count, 8, 144, out);
+}
+RW_AVX2 static void widen_q5_k(const void *packed, size_t count, float *out) {
+    widen_runs(rw_q5_k_256, 0, true, packed, count, 8, 176, out);
+}
+RW_AVX2 static void widen_q6_k(const void *packed, size_t count, float *out) {
+    widen_runs(rw_q6_k_256, 32, false, packed, count, 8, 210, out);
+}
+
+RW_AVX2 static void widen_f16(const void *packed, size_t count, float *out) {
+    const uint8_t *in = packed;
+    size_t i = 0;
+    for (; i + LANES <= count; i += LANES) {
+        __m128i half = _mm_loadu_si128((const __m128i *)(const void *)(in + 2 * i));
+        _mm256_storeu_ps(out + i, _mm256_cvtph_ps(half));
+    }
+    rw_widen(RW_ELEMENT_F16, in + 2 * i, count - i, out + i);
+}
+
+RW_AVX2 static void widen_bf16(const void *packed, size_t count, float *out) {
+    const uint8_t *in = packed;
+    size_t i = 0;
+    for (; i + LANES <= count; i += LANES) {
+        __m128i top = _mm_loadu_si128((const __m128i *)(const void *)(in + 2 * i));
+        __m256i bits = _mm256_slli_epi32(_mm256_cvtepu16_epi32(top), 16);
+        _mm256_storeu_ps(out + i, _mm256_castsi256_ps(bits));
+    }
+    rw_widen(RW_ELEMENT_BF16, in + 2 * i, count - i, out + i);
+}
+
+static void widen_f32(const void *packed, size_t count, float *out) {
+    memcpy(out, packed, count * sizeof *out);
+}
+
+const rw_widen_fn rw_avx2_widen[RW_ELEMENT_COUNT] = {
+    [RW_ELEMENT_F32] = widen_f32,   [RW_ELEMENT_F16] = widen_f16,   [RW_ELEMENT_BF16] = widen_bf16,
+    [RW_ELEMENT_Q8_0] = widen_q8_0, [RW_ELEMENT_Q4_0] = widen_q4_0, [RW_ELEMENT_Q4_1] = widen_q4_1,
+    [RW_ELEMENT_Q5_0] = widen_q5_0, [RW_ELEMENT_Q5_1] = widen_q5_1, [RW_ELEMENT_Q4_K] = widen_q4_k,
+    [RW_ELEMENT_Q5_K] = widen_q5_k, [RW_ELEMENT_Q6_K] = widen_q6_k,
+};
+
+/* ---- dot products ---------------------------------------------------------------------------- */
+
+RW_AVX2_INLINE float sum_of(__m256 x) {
+    __m128 half = _mm_add_ps(_mm256_castps256_ps128(x), _mm256_extractf128_ps(x, 1));
+    half = _mm_add_ps(half, _mm_movehl_ps(half, half));
+    return _mm_cvtss_f32(_mm_add_ss(half, _mm_movehdup_ps(half)));
+}
+
+/* Four sums side by side hide the multiply-add's latency. */
+RW_AVX2 static float dot(const float *w, const float *x, size_t n) {
+    __m256 s0 = _mm256_setzero_ps(), s1 = s0, s2 = s0, s3 = s0;
+    size_t i = 0;
+    for (; i + 4 * LANES <= n; i += 4 * LANES) {
+        const float *a = w + i, *b = x + i;
+        s0 = _mm256_fmadd_ps(_mm256_loadu_ps(a), _mm256_loadu_ps(b), s0);
+        s1 = _mm256_fmadd_ps(_mm256_loadu_ps(a + 8), _mm256_loadu_ps(b + 8), s1);
+        s2 = _mm256_fmadd_ps(_mm256_loadu_ps(a + 16), _mm256_loadu_ps(b + 16), s2);
+        s3 = _mm256_fmadd_ps(_mm256_loadu_ps(a + 24), _mm256_loadu_ps(b + 24), s3);
+    }
+    float sum = sum_of(_mm256_add_ps(_mm256_add_ps(s0, s1), _mm256_add_ps(s2, s3)));
+    for (; i < n; i++)
+        sum += w[i] * x[i];
+    return sum;
+}
+
+static void dots(const float *w, size_t n, const float *x, size_t stride, size_t rows, float *out,
+                 size_t apart) {
+    for (size_t row = 0; row < rows; row++)
+        out[row * apart] += dot(w, x + row * stride, n);
+}
+
+const rw_cpu_weights rw_cpu_avx2_weights = {
+    .panel = PANEL,
+    .widen = rw_avx2_widen,
+    .turn = turn,
+    .multiply = multiply,
+    .dots = dots,
+};
+
+#endif
