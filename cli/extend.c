@@ -20,6 +20,13 @@ static const cli_option main_options[] = {
      DBL_MIN, 0, "USD", "what a call costs you: needed for the foreign K-score only"},
     {"link", 0, CLI_SWITCH, false, offsetof(rw_extend_options, link), 0, 0, 0, NULL,
      "hard-link the files that stay as they are instead of copying them"},
+    {"companion", 0, CLI_TEXT, false, offsetof(rw_extend_options, plan.companion), 0, 0, 0, "DRAFT",
+     "extend a draft (Eagle, speculators, a smaller model) for the same window too"},
+    {"companion-output", 0, CLI_TEXT, false, offsetof(rw_extend_options, companion_output), 0, 0, 0,
+     "OUT", "where the draft goes (default: beside OUT, as OUT-draft)"},
+    {"companion-original-context", 0, CLI_COUNT, false,
+     offsetof(rw_extend_options, plan.companion_original_context), 0, 1, 0, "TOKENS",
+     "window that the draft was trained for (default: as its config says)"},
     {"sign", 0, CLI_TEXT, false, offsetof(rw_extend_options, sign), 0, 0, 0, "KEY",
      "sign the receipt with this private key (PEM, Ed25519; \"ropewalk keygen\" makes one)"},
 };
@@ -60,6 +67,21 @@ static void show_places(cli *c, const rw_json *result) {
     cli_field(c, "canary", "%s", cli_text(rw_json_get(result, "canary"), "none: not measured"));
 }
 
+static void show_companion(cli *c, const rw_json *draft) {
+    if (rw_json_is_null(draft))
+        return;
+    const rw_json *plan = rw_json_get(draft, "plan");
+    cli_heading(c, "The draft: %s to %s tokens, %s, factor %s",
+                cli_number(rw_json_get(plan, "native"), "%.0f"),
+                cli_number(rw_json_get(plan, "context"), "%.0f"),
+                cli_text(rw_json_get(plan, "method"), "?"),
+                cli_number(rw_json_get(plan, "factor"), "%.6g"));
+    cli_diagnostics(c, rw_json_get(plan, "diagnostics"));
+    cli_field(c, "checkpoint", "%s",
+              cli_text(rw_json_get(draft, "output"), "as it is: nothing was written"));
+    cli_field(c, "receipt", "%s", cli_text(rw_json_get(draft, "receipt"), "-"));
+}
+
 static void render(cli *c, const rw_json *result) {
     const rw_json *plan = rw_json_get(result, "plan");
     const rw_json *before = rw_json_get(result, "before"), *after = rw_json_get(result, "after");
@@ -68,6 +90,7 @@ static void render(cli *c, const rw_json *result) {
                   "Nothing to do: the context asked for is the native window (%s tokens). "
                   "Nothing was written.\n",
                   cli_number(rw_json_get(plan, "native"), "%.0f"));
+        show_companion(c, rw_json_get(result, "companion"));
         return;
     }
     cli_styled(c, CLI_BOLD, "%s: %s -> %s tokens",
@@ -85,6 +108,7 @@ static void render(cli *c, const rw_json *result) {
     cli_show_gate(c, rw_json_get(result, "gate"));
     show_advice(c, rw_json_get(result, "advice"));
     show_places(c, result);
+    show_companion(c, rw_json_get(result, "companion"));
 }
 
 const cli_verb cli_extend = {

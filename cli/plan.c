@@ -11,6 +11,11 @@ static const cli_option options_table[] = {
      "window the model shall have"},
     {"emit", 0, CLI_TEXT, false, offsetof(rw_plan_options, emit), 0, 0, 0, "RUNTIME",
      "print the command or snippet of transformers, vllm, sglang or llama.cpp, and nothing else"},
+    {"companion", 0, CLI_TEXT, false, offsetof(rw_plan_options, companion), 0, 0, 0, "DRAFT",
+     "plan a draft (Eagle, speculators, a smaller model) for the same window too"},
+    {"companion-original-context", 0, CLI_COUNT, false,
+     offsetof(rw_plan_options, companion_original_context), 0, 1, 0, "TOKENS",
+     "window that the draft was trained for (default: as its config says)"},
 };
 
 /* render sees the result, not the options. */
@@ -22,6 +27,21 @@ static rw_status run(cli *c, void *given, char **json, rw_error *err) {
     options->scaling.struct_size = sizeof options->scaling;
     emit_wanted = options->emit;
     return rw_plan(c->ctx, options, json, err);
+}
+
+/* A draft's rotation can only be told by its own files. */
+static void show_emit_draft(cli *c, const rw_json *draft) {
+    rw_str path = rw_json_string_or(rw_json_get(draft, "path"), "");
+    const rw_json *serve = rw_json_get(draft, "serve");
+    const rw_json *text = rw_json_get(
+        serve, strcmp(emit_wanted, "transformers") == 0 ? "transformers5" : emit_wanted);
+    rw_str lines = rw_json_string_or(text, "");
+    if (!path.size)
+        return;
+    cli_print(c,
+              "# the draft %.*s is told by its own files only: extend it (--companion), and %s\n",
+              (int)path.size, path.data, text ? "add" : "load it as the assistant model");
+    cli_print_bytes(c, lines.data, lines.size);
 }
 
 static void show_emit(cli *c, const rw_json *emit) {
@@ -136,10 +156,22 @@ static void show_memory(cli *c, const rw_json *memory) {
     show_devices(c, devices);
 }
 
+static void show_companion(cli *c, const rw_json *draft) {
+    if (rw_json_is_null(draft))
+        return;
+    cli_heading(c, "The draft %s: %s to %s tokens", cli_text(rw_json_get(draft, "path"), "?"),
+                cli_number(rw_json_get(draft, "native"), "%.0f"),
+                cli_number(rw_json_get(draft, "context"), "%.0f"));
+    cli_show_rotations(c, rw_json_get(draft, "rope"));
+    show_targets(c, rw_json_get(draft, "targets"));
+    cli_diagnostics(c, rw_json_get(draft, "diagnostics"));
+}
+
 static void render(cli *c, const rw_json *result) {
     const rw_json *cost = rw_json_get(result, "cost");
     if (emit_wanted) {
         show_emit(c, rw_json_get(result, "emit"));
+        show_emit_draft(c, rw_json_get(result, "companion"));
         return;
     }
     double native = rw_json_number_or(rw_json_get(result, "native"), 0);
@@ -157,6 +189,7 @@ static void render(cli *c, const rw_json *result) {
     cli_paragraph(c, 2, "%s", cli_text(rw_json_get(cost, "basis"), ""));
     show_memory(c, rw_json_get(result, "memory"));
     cli_diagnostics(c, rw_json_get(result, "diagnostics"));
+    show_companion(c, rw_json_get(result, "companion"));
 }
 
 const cli_verb cli_plan = {

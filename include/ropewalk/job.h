@@ -63,6 +63,10 @@ typedef struct rw_plan_options {
     const char *devices; /* comma list ("h100,rtx-4090,apple-64"), or "all": does it fit there? */
     /* Which layers are scaled where sliding ones have their own: "full" (default) or "all". */
     const char *layers;
+    /* A draft (Eagle, speculators, a smaller model) that is planned, and extended, for the same
+       window: the method is the target's, the factor its own. NULL: none. */
+    const char *companion;
+    uint64_t companion_original_context; /* its native window; 0: as its config says */
 } rw_plan_options;
 
 RW_API rw_status rw_plan(rw_context *ctx, const rw_plan_options *options, char **json,
@@ -110,10 +114,12 @@ typedef struct rw_extend_options {
     bool no_measure;            /* read no weights: gate null, no canary */
     bool link;                  /* hard-link unchanged files instead of copying */
     const char *sign;           /* PEM file of a private key; NULL: the receipt is not signed */
+    /* Where the extended draft goes; NULL: beside `output`, as OUT-draft or OUT-draft.gguf. */
+    const char *companion_output;
 } rw_extend_options;
 
-/* Writes OUT with its receipt and report. RW_NO: written, and the gate said no. Any other failure
-   leaves nothing of OUT. */
+/* Writes OUT with its receipt and report, and the draft with its own when one is named. RW_NO:
+   written, and the gate said no. Any other failure leaves nothing of either. */
 RW_API rw_status rw_extend(rw_context *ctx, const rw_extend_options *options, char **json,
                            rw_error *err);
 

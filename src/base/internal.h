@@ -44,9 +44,6 @@ rw_status rw_fail_input(rw_error *err, const char *path, int number);
 /* write(2) until all of it is written; 0, or an errno. */
 int rw_write_all(int fd, const void *bytes, size_t size);
 
-/* Removes a file or a whole directory tree, as far as that is possible. */
-void rw_remove_tree(const char *path);
-
 void rw_pool_free(rw_context *ctx);
 
 #endif

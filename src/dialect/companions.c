@@ -50,15 +50,15 @@ void rw_companions_note(rw_source *source) {
                     "block: whatever is done to it covers them",
                     (unsigned long long)layers, layers == 1 ? "" : "s", layers == 1 ? "s" : "");
     if (rw_companion_is_draft(source))
-        rw_diagnose(&source->diagnostics, "dialect.companion_draft", RW_WARNING, true,
-                    source->language_path,
-                    "this is a draft for speculative decoding, with a rotation of its own: extend "
-                    "it by the same flags as its target, with --original-context where the two "
-                    "state different windows, or the target rejects its tokens beyond the native "
-                    "window");
+        rw_diagnose(
+            &source->diagnostics, "dialect.companion_draft", RW_WARNING, true,
+            source->language_path,
+            "this is a draft for speculative decoding, with a rotation of its own: extend "
+            "it with its target (extend TARGET --companion THIS), or the target rejects its "
+            "tokens beyond the native window");
 }
 
-void rw_companions_write(rw_json_writer *w, const rw_source *source) {
+void rw_companions_write(rw_json_writer *w, const rw_source *source, const char *draft) {
     uint64_t layers = rw_companion_layers(source);
     rw_json_begin_array(w);
     if (layers) {
@@ -69,5 +69,29 @@ void rw_companions_write(rw_json_writer *w, const rw_source *source) {
         rw_json_member_bool(w, "covered", true);
         rw_json_end_object(w);
     }
+    if (draft) {
+        rw_json_begin_object(w);
+        rw_json_member_string(w, "kind", "draft");
+        rw_json_member_string(w, "path", draft);
+        rw_json_member_string(w, "rotation", "its own");
+        rw_json_member_bool(w, "covered", true);
+        rw_json_end_object(w);
+    }
     rw_json_end_array(w);
+}
+
+const char *rw_companion_serve(rw_runtime runtime, rw_arena *arena, uint64_t context) {
+    switch (runtime) {
+    case RW_VLLM:
+        return rw_arena_format(arena,
+                               "--speculative-config '{\"model\": \"DRAFT\", "
+                               "\"num_speculative_tokens\": 3, \"max_model_len\": %llu}'\n",
+                               (unsigned long long)context);
+    case RW_SGLANG:
+        return "--speculative-draft-model-path DRAFT\n";
+    case RW_LLAMA_CPP:
+        return "--model-draft DRAFT.gguf\n";
+    default:
+        return NULL;
+    }
 }

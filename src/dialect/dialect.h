@@ -78,8 +78,13 @@ rw_effective_window rw_dialect_effective_window(rw_runtime runtime, const rw_sou
    checkpoint itself a draft of another model? */
 uint64_t rw_companion_layers(const rw_source *source);
 bool rw_companion_is_draft(const rw_source *source);
-/* The array [{"kind","layers","rotation","covered"}]. */
-void rw_companions_write(rw_json_writer *w, const rw_source *source);
+/* The array [{"kind","layers","rotation","covered"}], with the draft at `draft` (NULL: none is
+   named) among them: {"kind","path","rotation","covered"}. */
+void rw_companions_write(rw_json_writer *w, const rw_source *source, const char *draft);
+
+/* What is added to the target's own command so that `runtime` drafts with a checkpoint "DRAFT"; NULL
+   where nothing is typed. No override reaches a draft's rotation: its files have to say it. */
+const char *rw_companion_serve(rw_runtime runtime, rw_arena *arena, uint64_t context);
 
 /* The reader that speaks for the checkpoint: transformers5 for HF, llama.cpp for GGUF. */
 rw_runtime rw_dialect_home(const rw_source *source);

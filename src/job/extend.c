@@ -32,7 +32,7 @@ static const char *model_name(rw_arena *arena, const char *path) {
     return name;
 }
 
-static rw_status read_input(rw_extending *job, rw_error *err) {
+static rw_status open_input(rw_extending *job, rw_error *err) {
     const char *path = job->options->plan.path;
     unsigned flags = job->options->no_measure ? RW_OPEN_NO_WEIGHTS : 0;
     RW_TRY(rw_checkpoint_open(job->ctx, path, flags, &job->input, err));
@@ -41,7 +41,17 @@ static rw_status read_input(rw_extending *job, rw_error *err) {
     job->plan = rw_arena_alloc(&job->arena, sizeof *job->plan);
     if (!job->plan || !job->name)
         return rw_fail_memory(err, "plan", sizeof *job->plan);
-    return rw_plan_make(&job->source, &job->options->plan, job->plan, err);
+    return RW_OK;
+}
+
+/* Guards stand before both checkpoints before anything is written. */
+static rw_status read_inputs(rw_extending *job, rw_extend_options *draft, rw_error *err) {
+    RW_TRY(open_input(job, err));
+    RW_TRY(rw_plan_make(&job->source, &job->options->plan, job->plan, err));
+    if (!job->draft)
+        return RW_OK;
+    RW_TRY(open_input(job->draft, err));
+    return rw_together_plan(job, draft, err);
 }
 
 /* Before anything is written: whatever is wrong with the data shall be said at once. */
@@ -74,21 +84,40 @@ static rw_status read_measure_options(rw_extending *job, rw_error *err) {
     return rw_suite_apply(job->measure.suite, &job->measure, err);
 }
 
-static rw_status run(rw_extending *job, rw_error *err) {
-    RW_TRY(read_measure_options(job, err));
-    if (job->options->sign)
-        RW_TRY(rw_key_load_private(job->ctx, job->options->sign, &job->key, err));
-    RW_TRY(read_input(job, err));
-    if (job->plan->nothing_to_do)
-        return rw_record_nothing(job, err);
-    RW_TRY(read_data(job, err));
-    RW_TRY(rw_places_begin(job, err));
+static bool has_work(const rw_extending *job) {
+    return job && !job->plan->nothing_to_do;
+}
+
+/* A draft alone can't be measured: what it drafts is judged by its target. */
+static rw_status extend_draft(rw_extending *draft, rw_error *err) {
+    draft->key = draft->target->key;
+    RW_TRY(rw_places_begin(draft, err));
+    RW_TRY(rw_patch_and_prove(draft, err));
+    RW_TRY(rw_record_receipt(draft, err));
+    return rw_record_result(draft, err);
+}
+
+static rw_status extend_model(rw_extending *job, rw_error *err) {
     RW_TRY(rw_patch_and_prove(job, err));
     if (!job->options->no_measure)
         RW_TRY(rw_gather_evidence(job, err));
     RW_TRY(rw_record_receipt(job, err));
-    RW_TRY(rw_record_result(job, err));
-    RW_TRY(rw_places_commit(job, err));
+    return rw_record_result(job, err);
+}
+
+static rw_status run(rw_extending *job, rw_extend_options *draft, rw_error *err) {
+    RW_TRY(read_measure_options(job, err));
+    if (job->options->sign)
+        RW_TRY(rw_key_load_private(job->ctx, job->options->sign, &job->key, err));
+    RW_TRY(read_inputs(job, draft, err));
+    if (has_work(job)) {
+        RW_TRY(read_data(job, err));
+        RW_TRY(rw_places_begin(job, err));
+    }
+    if (has_work(job->draft))
+        RW_TRY(extend_draft(job->draft, err));
+    RW_TRY(has_work(job) ? extend_model(job, err) : rw_record_nothing(job, err));
+    RW_TRY(rw_together_commit(job, err));
     return job->gate && !rw_gate_passed(job->gate) ? RW_NO : RW_OK;
 }
 
@@ -123,13 +152,21 @@ static void release(rw_extending *job) {
 rw_status rw_extend(rw_context *ctx, const rw_extend_options *options, char **json, rw_error *err) {
     *json = NULL;
     RW_TRY(check_options(options, err));
-    rw_extending job;
+    rw_extending job, draft;
+    rw_extend_options draft_options = rw_together_options(options);
     begin(&job, ctx, options);
-    rw_status status = run(&job, err);
+    begin(&draft, ctx, &draft_options);
+    if (options->plan.companion) {
+        job.draft = &draft;
+        draft.target = &job;
+    }
+    rw_status status = run(&job, &draft_options, err);
     if (status == RW_OK || status == RW_NO) {
         *json = job.result.data;
         job.result = (rw_buf){.ctx = ctx};
     }
+    draft.key = NULL; /* its target's */
+    release(&draft);
     release(&job);
     return status;
 }

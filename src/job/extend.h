@@ -97,6 +97,7 @@ rw_status rw_wordings_write(rw_context *ctx, rw_json_writer *w, const rw_measure
 typedef struct rw_places {
     bool single;                                 /* a GGUF */
     rw_output *main, *canary, *report, *receipt; /* the last three only when single */
+    const char *final;                           /* the output's name without last slashes */
     const char *root;                            /* folder that file names start from, now */
     const char *checkpoint_path;                 /* to write the checkpoint to, now        */
     const char *canary_path, *report_path, *receipt_path;
@@ -130,12 +131,17 @@ struct rw_extending {
     rw_gate *gate;
     rw_buf manifest, receipt, result, report;
     rw_sha256 digest; /* of the manifest */
+    /* Of the two that are extended together each knows the other: a draft has a target, and a
+       target may have a draft. */
+    rw_extending *draft, *target;
 };
 
 /* places.c */
 rw_status rw_places_begin(rw_extending *job, rw_error *err);
 /* Renames everything into place, the receipt last. */
 rw_status rw_places_commit(rw_extending *job, rw_error *err);
+/* Takes back what was committed. */
+void rw_places_withdraw(rw_extending *job);
 void rw_places_abort(rw_places *places);
 
 /* patch.c: writes the patched checkpoint, opens it again, proves it. */
@@ -145,6 +151,19 @@ rw_status rw_patch_and_prove(rw_extending *job, rw_error *err);
 rw_status rw_gather_evidence(rw_extending *job, rw_error *err);
 /* canary.c */
 rw_status rw_canary_make(rw_extending *job, rw_buf *out, rw_error *err);
+
+/* together.c: a draft extended with its target. */
+
+/* The options of the draft's own job, before its config is known. */
+rw_extend_options rw_together_options(const rw_extend_options *target);
+/* Plans the draft, whose input is read, and gives its output a name. */
+rw_status rw_together_plan(rw_extending *target, rw_extend_options *options, rw_error *err);
+/* Both outputs appear, or none. */
+rw_status rw_together_commit(rw_extending *target, rw_error *err);
+/* What the receipt of one says of the other: a member "companion", or nothing. */
+void rw_together_write_receipt(rw_json_writer *w, const rw_extending *job);
+/* The member "companion" of the result: null, or what became of the draft. */
+void rw_together_write_result(rw_json_writer *w, const rw_extending *job);
 
 /* record.c: manifest, receipt, result, report. */
 rw_status rw_record_receipt(rw_extending *job, rw_error *err);

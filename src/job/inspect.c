@@ -256,7 +256,7 @@ static void write_inspection(rw_json_writer *w, inspection *job) {
     write_readers(w, job);
     write_differences(w, job);
     rw_json_key(w, "companions");
-    rw_companions_write(w, source);
+    rw_companions_write(w, source, NULL);
     rw_json_member_bool(w, "draft", rw_companion_is_draft(source));
     rw_json_key(w, "diagnostics");
     rw_diagnostics_write(w, &job->all);

@@ -2,7 +2,6 @@
  * places.c - where the parts of an output lie while they are made, and how they appear at once.
  */
 #include <string.h>
-#include <unistd.h>
 
 #include "job/extend.h"
 
@@ -69,9 +68,22 @@ rw_status rw_places_begin(rw_extending *job, rw_error *err) {
     const char *output = rw_arena_text(&job->arena, given, size);
     if (!output)
         return no_memory(job, err);
+    job->places.final = output;
     if (rw_checkpoint_format(job->input) == RW_FORMAT_GGUF)
         return begin_single(job, output, err);
     return begin_directory(job, output, err);
+}
+
+static void withdraw(rw_extending *job, size_t count) {
+    const rw_places *p = &job->places;
+    const char *finals[] = {p->final, p->final_canary, p->final_report, p->final_receipt};
+    for (size_t i = 0; i < count; i++)
+        if (p->single ? finals[i] != NULL : i == 0)
+            rw_remove_tree(finals[i]);
+}
+
+void rw_places_withdraw(rw_extending *job) {
+    withdraw(job, 4);
 }
 
 /* The receipt last: whoever sees it sees a whole output. What was renamed before something failed
@@ -79,8 +91,6 @@ rw_status rw_places_begin(rw_extending *job, rw_error *err) {
 rw_status rw_places_commit(rw_extending *job, rw_error *err) {
     rw_places *p = &job->places;
     rw_output **outputs[] = {&p->main, &p->canary, &p->report, &p->receipt};
-    const char *finals[] = {job->options->output, p->final_canary, p->final_report,
-                            p->final_receipt};
     RW_TRY(rw_check_cancel(job->ctx, err));
     for (size_t i = 0; i < sizeof outputs / sizeof *outputs; i++) {
         if (!*outputs[i])
@@ -89,8 +99,7 @@ rw_status rw_places_commit(rw_extending *job, rw_error *err) {
         *outputs[i] = NULL;
         if (status == RW_OK)
             continue;
-        for (size_t k = 0; k < i; k++)
-            unlink(finals[k]);
+        withdraw(job, i);
         return status;
     }
     return RW_OK;

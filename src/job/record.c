@@ -161,6 +161,7 @@ static rw_status write_manifest(rw_extending *job, rw_error *err) {
     RW_TRY(rw_wordings_write(job->ctx, &w, job->after, err));
     rw_json_member_u64(&w, "seed", job->options->measure.seed);
     write_environment(&w, job);
+    rw_together_write_receipt(&w, job);
     RW_TRY(rw_buf_status(&job->manifest, err));
     RW_TRY(rw_receipt_write_parts(job->ctx, (rw_str){job->manifest.data, job->manifest.size}, &w,
                                   err));
@@ -239,6 +240,7 @@ rw_status rw_record_result(rw_extending *job, rw_error *err) {
     rw_json_key(&w, "files");
     rw_list_write(&w, &job->outputs);
     write_places(&w, job);
+    rw_together_write_result(&w, job);
     rw_json_end_object(&w);
     rw_buf_char(&job->result, '\n');
     RW_TRY(rw_buf_status(&job->result, err));
@@ -258,6 +260,7 @@ rw_status rw_record_nothing(rw_extending *job, rw_error *err) {
     static const char *const absent[] = {"before", "after", "gate", "receipt", "report", "canary"};
     for (size_t i = 0; i < sizeof absent / sizeof *absent; i++)
         rw_json_member_null(&w, absent[i]);
+    rw_together_write_result(&w, job);
     rw_json_end_object(&w);
     rw_buf_char(&job->result, '\n');
     return rw_buf_status(&job->result, err);

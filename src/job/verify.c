@@ -373,6 +373,65 @@ static rw_status check_patch(verifying *v, rw_error *err) {
     return RW_OK;
 }
 
+/* ---- the draft that was extended with it ------------------------------------------------------
+ */
+
+/* Its receipt lies in a directory beside this one, or beside its GGUF. */
+static const char *draft_receipt_path(verifying *v, const char *name) {
+    const char *main = text_of(v, rw_json_path(v->manifest, "output.checkpoint"));
+    const char *stated = rw_path_folder(&v->arena, v->options->receipt);
+    const char *folder = stated;
+    if (folder && strcmp(main, ".") == 0)
+        folder = rw_path_join(&v->arena, folder, "..");
+    size_t size = strlen(name);
+    if (!folder)
+        return NULL;
+    if (size > 5 && strcmp(name + size - 5, ".gguf") == 0)
+        return rw_arena_format(&v->arena, "%s/%.*s.receipt.json", folder, (int)size - 5, name);
+    return rw_arena_format(&v->arena, "%s/%s/receipt.json", folder, name);
+}
+
+static rw_status same_receipt(verifying *v, const char *path, const char *stated, bool *same,
+                              rw_error *err) {
+    rw_buf text = {.ctx = v->ctx};
+    const rw_json *manifest = NULL;
+    bool intact = false;
+    rw_status status = rw_file_load(v->ctx, path, RECEIPT_LIMIT, &text, err);
+    if (status == RW_OK)
+        status = rw_receipt_open(&v->arena, (rw_str){text.data, text.size}, path, &manifest,
+                                 &intact, err);
+    if (status == RW_OK)
+        *same = intact &&
+                rw_str_is(rw_json_string_or(rw_json_get(manifest->parent, "sha256"), ""), stated);
+    rw_buf_free(&text);
+    return status;
+}
+
+/* A target's receipt names its draft's by its hash; what that one says is checked by verifying it.
+ */
+static rw_status check_draft(verifying *v, rw_error *err) {
+    const rw_json *companion = rw_json_get(v->manifest, "companion");
+    const char *name = text_of(v, rw_json_get(companion, "name"));
+    const char *stated = text_of(v, rw_json_get(companion, "receipt_sha256"));
+    rw_error cause = {.offset = RW_NO_OFFSET};
+    bool same = false;
+    if (!*name || !*stated || strchr(name, '/'))
+        return RW_OK; /* no draft, or none that was written */
+    const char *what = rw_arena_format(&v->arena, "receipt of the draft %s", name);
+    const char *path = draft_receipt_path(v, name);
+    if (!what || !path)
+        return rw_fail_memory(err, name, strlen(name));
+    if (!rw_path_exists(path)) {
+        note_absent(v, what, "it is not where it was written");
+        return RW_OK;
+    }
+    rw_status status = same_receipt(v, path, stated, &same, &cause);
+    if (status != RW_OK)
+        return note_error(v, what, status, &cause, err);
+    note(v, what, same, same ? "" : "it is not the one that was written with this");
+    return RW_OK;
+}
+
 /* ---- all of it ------------------------------------------------------------------------------- */
 
 static rw_status find_output(verifying *v, rw_error *err) {
@@ -397,6 +456,7 @@ static rw_status run_checks(verifying *v, rw_error *err) {
     if (v->weights_differ)
         RW_TRY(locate_difference(v, err));
     RW_TRY(check_tables(v, err));
+    RW_TRY(check_draft(v, err));
     return check_patch(v, err);
 }
 

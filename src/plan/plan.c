@@ -189,6 +189,7 @@ rw_status rw_plan_make(const rw_source *source, const rw_plan_options *options, 
     out->diagnostics.arena = source->arena;
     out->context = options->context;
     out->emit = options->emit;
+    out->companion = options->companion;
     RW_TRY(check_emit(options, err));
     RW_TRY(rw_guard_context(options->context, err));
     RW_TRY(rw_guard_source(source, err));

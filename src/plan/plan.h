@@ -19,6 +19,7 @@ typedef struct rw_plan_result {
     const struct rw_device *devices; /* [device_count] that were named (plan/devices.h) */
     size_t device_count;
     const char *emit; /* the runtime whose command was asked for (borrowed), or NULL: all */
+    const char *companion; /* path of the draft that follows (borrowed), or NULL */
     rw_diagnostics diagnostics;
 } rw_plan_result;
 

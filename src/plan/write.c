@@ -127,7 +127,7 @@ void rw_plan_write(rw_json_writer *w, const rw_source *source, const rw_plan_res
         rw_json_null(w);
     write_targets(w, source, plan);
     rw_json_key(w, "companions");
-    rw_companions_write(w, source);
+    rw_companions_write(w, source, plan->companion);
     rw_json_key(w, "cost");
     rw_plan_write_cost(w, source, plan);
     rw_json_key(w, "memory");
