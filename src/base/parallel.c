@@ -1,14 +1,20 @@
 /*
  * parallel.c - a pool of threads that lives as long as its context.
  *
- * The calling thread is worker 0. The others sleep on a condition until the round number moves;
- * tiles come from one atomic counter, so they begin in order and each has one owner. A round ends
- * when every worker has left it, so the job's memory may be reused at once.
+ * The calling thread is worker 0. Tiles come from one atomic counter, so they begin in order and
+ * each has one owner. One word says which round it is, whether it is still open, and how many
+ * workers are in it: a worker joins by adding one to it, and the caller, once no tile is left,
+ * closes the round and waits for those only that have joined. So a worker that the system keeps
+ * from running holds nobody up, and the job's memory may be reused when the call returns.
+ *
+ * A forward pass is a thousand short rounds: waking a sleeping thread would cost more than many of
+ * them. So who waits first watches the word for some microseconds, and only then sleeps.
  */
 #include "base/parallel.h"
 
 #include <assert.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 
 #include "base/internal.h"
@@ -17,7 +23,7 @@ typedef struct job {
     rw_tile_fn fn;
     void *user;
     size_t tiles;
-    atomic_size_t next;
+    _Alignas(64) atomic_size_t next; /* every thread writes it: on a cache line of its own */
 } job;
 
 typedef struct worker {
@@ -26,18 +32,38 @@ typedef struct worker {
     pthread_t thread;
 } worker;
 
+/* The word: the round's number above, then CLOSED, then the workers inside. */
+enum { ROUND_SHIFT = 32, SPINS = 2000 };
+static const uint64_t CLOSED = (uint64_t)1 << 31, INSIDE = ((uint64_t)1 << 31) - 1;
+
 struct rw_pool {
+    _Atomic uint64_t word;
+    atomic_uint asleep; /* workers on `wake`; changes under the mutex */
+    atomic_bool waits;  /* the caller, on `idle`; likewise */
+    atomic_bool stop;
+    bool running; /* inside rw_parallel_for: nested calls are a defect */
+    int spins;
     pthread_mutex_t mutex;
     pthread_cond_t wake; /* a new round, or the end  */
-    pthread_cond_t idle; /* busy fell to 0           */
-    uint64_t round;
-    unsigned busy; /* workers still in this round */
-    bool stop;
-    bool running; /* inside rw_parallel_for: nested calls are a defect */
+    pthread_cond_t idle; /* the last worker has left */
     job job;
     unsigned count; /* workers besides the calling thread */
     worker workers[];
 };
+
+static void pause_briefly(void) {
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#endif
+}
+
+/* More threads than processors: whoever spins takes the place of one who works. */
+static int spins_of(unsigned threads) {
+    cpu_set_t set;
+    if (sched_getaffinity(0, sizeof set, &set) != 0)
+        return 0;
+    return threads <= (unsigned)CPU_COUNT(&set) ? SPINS : 0;
+}
 
 static void run_tiles(const rw_context *ctx, job *work, unsigned index) {
     for (;;) {
@@ -50,26 +76,65 @@ static void run_tiles(const rw_context *ctx, job *work, unsigned index) {
     }
 }
 
+/* ---- workers --------------------------------------------------------------------------------- */
+
+static bool is_news(struct rw_pool *pool, uint64_t seen) {
+    return atomic_load(&pool->word) >> ROUND_SHIFT != seen || atomic_load(&pool->stop);
+}
+
+/* Returns when there is another round than `seen`. A worker that counts itself asleep looks once
+   more before it sleeps, and the caller begins a round before it counts the sleepers: one of them
+   sees the other. */
+static void await_round(struct rw_pool *pool, uint64_t seen) {
+    for (int i = 0; i < pool->spins; i++) {
+        if (is_news(pool, seen))
+            return;
+        pause_briefly();
+    }
+    pthread_mutex_lock(&pool->mutex);
+    atomic_fetch_add(&pool->asleep, 1);
+    while (!is_news(pool, seen))
+        pthread_cond_wait(&pool->wake, &pool->mutex);
+    atomic_fetch_sub(&pool->asleep, 1);
+    pthread_mutex_unlock(&pool->mutex);
+}
+
+/* False when the round is over already. */
+static bool join(struct rw_pool *pool, uint64_t *seen) {
+    uint64_t word = atomic_load(&pool->word);
+    do {
+        *seen = word >> ROUND_SHIFT;
+        if (word & CLOSED)
+            return false;
+    } while (!atomic_compare_exchange_weak(&pool->word, &word, word + 1));
+    return true;
+}
+
+static void leave(struct rw_pool *pool) {
+    uint64_t before = atomic_fetch_sub(&pool->word, 1);
+    if ((before & INSIDE) != 1 || !atomic_load(&pool->waits))
+        return;
+    pthread_mutex_lock(&pool->mutex);
+    pthread_cond_signal(&pool->idle);
+    pthread_mutex_unlock(&pool->mutex);
+}
+
 static void *worker_main(void *argument) {
     worker *self = argument;
     struct rw_pool *pool = self->ctx->pool;
     uint64_t seen = 0;
-    pthread_mutex_lock(&pool->mutex);
     for (;;) {
-        while (pool->round == seen && !pool->stop)
-            pthread_cond_wait(&pool->wake, &pool->mutex);
-        if (pool->stop)
-            break;
-        seen = pool->round;
-        pthread_mutex_unlock(&pool->mutex);
+        await_round(pool, seen);
+        if (atomic_load(&pool->stop))
+            return NULL;
+        if (!join(pool, &seen))
+            continue;
         run_tiles(self->ctx, &pool->job, self->index);
-        pthread_mutex_lock(&pool->mutex);
-        if (--pool->busy == 0)
-            pthread_cond_signal(&pool->idle);
+        leave(pool);
     }
-    pthread_mutex_unlock(&pool->mutex);
-    return NULL;
 }
+
+/* ---- the pool -------------------------------------------------------------------------------- */
 
 /* The caller's signal handlers must not run on threads that the caller does not know of. A thread
    that can't be had is done without: the results are the same. */
@@ -95,6 +160,8 @@ static struct rw_pool *pool_get(rw_context *ctx) {
     struct rw_pool *pool = rw_calloc(ctx, 1, size);
     if (!pool)
         return NULL;
+    atomic_store(&pool->word, CLOSED);
+    pool->spins = spins_of(ctx->options.threads);
     pthread_mutex_init(&pool->mutex, NULL);
     pthread_cond_init(&pool->wake, NULL);
     pthread_cond_init(&pool->idle, NULL);
@@ -108,7 +175,7 @@ void rw_pool_free(rw_context *ctx) {
     if (!pool)
         return;
     pthread_mutex_lock(&pool->mutex);
-    pool->stop = true;
+    atomic_store(&pool->stop, true);
     pthread_cond_broadcast(&pool->wake);
     pthread_mutex_unlock(&pool->mutex);
     for (unsigned i = 0; i < pool->count; i++)
@@ -120,9 +187,40 @@ void rw_pool_free(rw_context *ctx) {
     rw_free(ctx, pool);
 }
 
+/* ---- rounds ---------------------------------------------------------------------------------- */
+
 static void run_alone(rw_context *ctx, size_t tiles, rw_tile_fn fn, void *user) {
     for (size_t tile = 0; tile < tiles && !rw_cancelled(ctx); tile++)
         fn(user, tile, 0);
+}
+
+static void begin_round(struct rw_pool *pool) {
+    uint64_t number = (atomic_load(&pool->word) >> ROUND_SHIFT) + 1;
+    atomic_store(&pool->word, number << ROUND_SHIFT);
+    if (atomic_load(&pool->asleep) == 0)
+        return;
+    pthread_mutex_lock(&pool->mutex);
+    pthread_cond_broadcast(&pool->wake);
+    pthread_mutex_unlock(&pool->mutex);
+}
+
+static bool is_empty(struct rw_pool *pool) {
+    return (atomic_load(&pool->word) & INSIDE) == 0;
+}
+
+static void end_round(struct rw_pool *pool) {
+    atomic_fetch_or(&pool->word, CLOSED);
+    for (int i = 0; i < pool->spins; i++) {
+        if (is_empty(pool))
+            return;
+        pause_briefly();
+    }
+    pthread_mutex_lock(&pool->mutex);
+    atomic_store(&pool->waits, true);
+    while (!is_empty(pool))
+        pthread_cond_wait(&pool->idle, &pool->mutex);
+    atomic_store(&pool->waits, false);
+    pthread_mutex_unlock(&pool->mutex);
 }
 
 void rw_parallel_for(rw_context *ctx, size_t tiles, rw_tile_fn fn, void *user) {
@@ -131,23 +229,14 @@ void rw_parallel_for(rw_context *ctx, size_t tiles, rw_tile_fn fn, void *user) {
         run_alone(ctx, tiles, fn, user);
         return;
     }
-    pthread_mutex_lock(&pool->mutex);
     assert(!pool->running);
     pool->running = true;
     pool->job.fn = fn;
     pool->job.user = user;
     pool->job.tiles = tiles;
-    atomic_store_explicit(&pool->job.next, 0, memory_order_relaxed);
-    pool->busy = pool->count;
-    pool->round++;
-    pthread_cond_broadcast(&pool->wake);
-    pthread_mutex_unlock(&pool->mutex);
-
+    atomic_store(&pool->job.next, 0);
+    begin_round(pool);
     run_tiles(ctx, &pool->job, 0);
-
-    pthread_mutex_lock(&pool->mutex);
-    while (pool->busy > 0)
-        pthread_cond_wait(&pool->idle, &pool->mutex);
+    end_round(pool);
     pool->running = false;
-    pthread_mutex_unlock(&pool->mutex);
 }
