@@ -51,7 +51,7 @@ static uint64_t attention_workspace(const widths *w) {
 
 /* One thread's scratch for products with weights: a packed tile, 16 widened rows on their way there
    and 512 rows of 64 logits (backend/cpu/weights.h). */
-enum { PRODUCT_WORKSPACE = 32 * 256 + 16 * 272 + 512 * 64 };
+enum { PRODUCT_WORKSPACE = 32 * 320 + 16 * 336 + 512 * 64 };
 
 /* What the threads share: what the loss knows of each token and slice of the vocabulary
    (backend/cpu/loss.c). */

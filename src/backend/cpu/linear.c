@@ -36,10 +36,18 @@ static void pack(const rw_weights_tile *t, size_t k, size_t depth, float *panels
                      panels + j / panel * RW_TILE_DEPTH * panel + j % panel);
 }
 
+/* Columns packed at a time: even parts of whole blocks. */
+static size_t depth_of(const rw_linear *linear) {
+    size_t block = rw_element_block(linear->element).elements;
+    size_t unit = block < RW_CPU_LANES ? RW_CPU_LANES : block;
+    size_t parts = rw_tiles_of(linear->columns, RW_TILE_DEPTH / unit * unit);
+    return rw_round_up(rw_tiles_of(linear->columns, parts), unit);
+}
+
 static void many_rows(const rw_weights_tile *t) {
-    size_t columns = t->linear->columns, panel = t->isa->panel;
-    for (size_t k = 0; k < columns; k += RW_TILE_DEPTH) {
-        size_t depth = rw_min_size(RW_TILE_DEPTH, columns - k);
+    size_t columns = t->linear->columns, panel = t->isa->panel, step = depth_of(t->linear);
+    for (size_t k = 0; k < columns; k += step) {
+        size_t depth = rw_min_size(step, columns - k);
         pack(t, k, depth, t->scratch);
         for (size_t j = 0; j < t->count; j += panel)
             t->isa->multiply(&(rw_product){.rows = t->rows,

@@ -13,7 +13,7 @@
 
 enum {
     RW_TILE_OUTPUTS = 32, /* whole panels */
-    RW_TILE_DEPTH = 256,  /* whole blocks of every type; a panel of this stays in the L1 */
+    RW_TILE_DEPTH = 320,  /* at most; a panel of this stays in the L1 */
     RW_TILE_ROWS = 512,
     RW_FEW_ROWS = 8,
     RW_STAGE_ROWS = 16,                          /* rows of W turned at a time */
