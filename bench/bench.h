@@ -24,6 +24,9 @@ typedef struct bench_options {
     unsigned threads;
     rw_cpu_level level;
     const char *only;   /* rows whose name or shape contains this; NULL: all          */
+    const char *row;    /* the row with this name and shape; NULL: all                */
+    bool bare;          /* neither floors nor checks: for who measures the process     */
+    size_t samples;     /* of a whole model; 0: as many as the extent says             */
     const char *models; /* folder of bench/model.py's files; NULL: no rows of a model */
     const char *json;   /* file that the rows are written to after each one           */
 } bench_options;
@@ -82,7 +85,7 @@ typedef struct bench_row {
 } bench_row;
 
 const char *bench_level_name(rw_cpu_level level);
-/* Is the row wanted by --only? */
+/* Is the row wanted by --only and --row? */
 bool bench_wanted(const bench_run *run, const char *kernel, const char *shape);
 void bench_print_head(const bench_run *run);
 void bench_print_roof(bench_run *run);

@@ -15,8 +15,11 @@ static const char usage[] =
     "  --smoke          every row once, small: does it run, is it right? (no figures)\n"
     "  --full           every shape; without it, the ones that matter most\n"
     "  --threads N      pinned to the first N processors (2)\n"
-    "  --only TEXT      rows whose name or shape contains TEXT\n"
-    "  --models FOLDER  whole models too, from the files that bench/model.py wrote there\n"
+    "  --only TEXT      rows whose name and shape contain TEXT; --row TEXT: are TEXT\n"
+    "  --samples N      of each row of a whole model\n"
+    "  --bare           neither floors nor checks: for who measures the process\n"
+    "  --models FOLDER  whole models too, from the files that bench/model.py wrote there;\n"
+    "                   with --smoke the model itself\n"
     "  --json FILE      the rows as JSON\n"
     "RW_CPU=generic|avx2|avx512 chooses the kernels. Exit status 1: a check failed.\n";
 
@@ -42,31 +45,57 @@ static rw_cpu_level level_wanted(void) {
     bench_die("RW_CPU is not generic, avx2 or avx512", NULL);
 }
 
-static bench_options parse(int argc, char **argv) {
-    static const struct option names[] = {
-        {"smoke", no_argument, NULL, 's'},         {"full", no_argument, NULL, 'f'},
-        {"threads", required_argument, NULL, 't'}, {"only", required_argument, NULL, 'o'},
-        {"models", required_argument, NULL, 'm'},  {"json", required_argument, NULL, 'j'},
-        {"help", no_argument, NULL, 'h'},          {NULL, 0, NULL, 0}};
-    bench_options o = {.extent = BENCH_QUICK, .threads = 2, .level = level_wanted()};
-    for (int c; (c = getopt_long(argc, argv, "", names, NULL)) != -1;) {
-        if (c == 's')
-            o.extent = BENCH_SMOKE;
-        else if (c == 'f')
-            o.extent = BENCH_FULL;
-        else if (c == 't')
-            o.threads = (unsigned)strtoul(optarg, NULL, 10);
-        else if (c == 'o')
-            o.only = optarg;
-        else if (c == 'm')
-            o.models = optarg;
-        else if (c == 'j')
-            o.json = optarg;
-        else {
-            fputs(usage, c == 'h' ? stdout : stderr);
-            exit(c == 'h' ? 0 : 2);
-        }
+static const struct option option_names[] = {{"smoke", no_argument, NULL, 's'},
+                                             {"full", no_argument, NULL, 'f'},
+                                             {"bare", no_argument, NULL, 'b'},
+                                             {"threads", required_argument, NULL, 't'},
+                                             {"samples", required_argument, NULL, 'n'},
+                                             {"only", required_argument, NULL, 'o'},
+                                             {"row", required_argument, NULL, 'r'},
+                                             {"models", required_argument, NULL, 'm'},
+                                             {"json", required_argument, NULL, 'j'},
+                                             {"help", no_argument, NULL, 'h'},
+                                             {NULL, 0, NULL, 0}};
+
+static void take_option(bench_options *o, int option, const char *value) {
+    switch (option) {
+    case 's':
+        o->extent = BENCH_SMOKE;
+        break;
+    case 'f':
+        o->extent = BENCH_FULL;
+        break;
+    case 'b':
+        o->bare = true;
+        break;
+    case 't':
+        o->threads = (unsigned)strtoul(value, NULL, 10);
+        break;
+    case 'n':
+        o->samples = strtoul(value, NULL, 10);
+        break;
+    case 'o':
+        o->only = value;
+        break;
+    case 'r':
+        o->row = value;
+        break;
+    case 'm':
+        o->models = value;
+        break;
+    case 'j':
+        o->json = value;
+        break;
+    default:
+        fputs(usage, option == 'h' ? stdout : stderr);
+        exit(option == 'h' ? 0 : 2);
     }
+}
+
+static bench_options parse(int argc, char **argv) {
+    bench_options o = {.extent = BENCH_QUICK, .threads = 2, .level = level_wanted()};
+    for (int c; (c = getopt_long(argc, argv, "", option_names, NULL)) != -1;)
+        take_option(&o, c, optarg);
     return o;
 }
 
@@ -120,12 +149,14 @@ int main(int argc, char **argv) {
     bench_run run = {.options = parse(argc, argv)};
     pin(&run.options);
     open_run(&run);
-    bench_measure_roof(run.ctx, run.options.extent, &run.roof);
+    if (!run.options.bare)
+        bench_measure_roof(run.ctx, run.options.extent, &run.roof);
     bench_print_head(&run);
     bench_print_roof(&run);
     bench_kernel_rows(&run);
     bench_model_rows(&run);
-    bench_measure_roof(run.ctx, run.options.extent, &run.roof); /* did the machine stay the same? */
+    if (!run.options.bare) /* did the machine stay the same? */
+        bench_measure_roof(run.ctx, run.options.extent, &run.roof);
     bench_print_roof(&run);
     bench_write_json(&run);
     bool failed = run.failed;

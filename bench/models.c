@@ -223,20 +223,19 @@ static const char *check_model(bench_run *run, const char *path, const model_cas
 
 /* ---- rows ------------------------------------------------------------------------------------ */
 
-static void time_model(bench_model *m, const model_case *c, bench_extent extent,
+static void time_model(bench_model *m, const model_case *c, const bench_options *options,
                        bench_samples *samples) {
-    bool quick = extent != BENCH_FULL;
-    if (c->work != GENERATION) {
-        if (m->n <= 512)
-            bench_sample(whole, m, quick ? 3 : 10, quick ? 1.0 : 8.0, samples);
-        else
-            bench_sample(whole, m, quick ? 1 : 2, 0.0, samples);
-        return;
-    }
-    if (m->n)
+    bool full = options->extent == BENCH_FULL;
+    if (c->work == GENERATION && m->n)
         whole(m);
-    bench_sample(one_token, m, 2, 0.0, samples); /* warm */
-    bench_sample(one_token, m, quick ? 24 : 48, 0.0, samples);
+    if (c->work == GENERATION) {
+        bench_sample(one_token, m, 2, 0.0, samples); /* warm */
+        bench_sample(one_token, m, full ? 48 : 24, 0.0, samples);
+    } else if (options->samples || m->n > 512) {
+        bench_sample(whole, m, options->samples ? options->samples : full ? 2 : 1, 0.0, samples);
+    } else {
+        bench_sample(whole, m, full ? 10 : 3, full ? 8.0 : 1.0, samples);
+    }
 }
 
 static void model_row(bench_run *run, const model_case *c, const char *path) {
@@ -246,18 +245,29 @@ static void model_row(bench_run *run, const model_case *c, const char *path) {
              c->weights, c->cache, c->arithmetic == INT8 ? ", int8" : "");
     if (!bench_wanted(run, row.kernel, row.shape))
         return;
-    row.failure = check_model(run, path, c);
+    if (!run->options.bare)
+        row.failure = check_model(run, path, c);
     open_model(&m, run->ctx, path, c->n, c->n + (c->work == GENERATION ? 64 : 0), c);
-    time_model(&m, c, run->options.extent, &row.samples);
+    time_model(&m, c, &run->options, &row.samples);
     count_work(&m, c, &row);
     bench_print_row(run, &row);
     close_model(&m);
 }
 
+/* One of each kind on the model that --models names. */
+static void smoke_rows(bench_run *run) {
+    for (int kind = PROMPT; kind <= PERPLEXITY; kind++) {
+        model_case c = {(work)kind, 40, "bf16", 6, "f32", F32, BENCH_SMOKE};
+        model_row(run, &c, run->options.models);
+    }
+}
+
 void bench_model_rows(bench_run *run) {
     char path[4096];
+    if (run->options.extent == BENCH_SMOKE && run->options.models)
+        smoke_rows(run);
     for (size_t i = 0; run->options.models && i < sizeof cases / sizeof *cases; i++) {
-        if (cases[i].extent > run->options.extent)
+        if (run->options.extent == BENCH_SMOKE || cases[i].extent > run->options.extent)
             continue;
         snprintf(path, sizeof path, "%s/smol-%u-%s.gguf", run->options.models, cases[i].layers,
                  cases[i].weights);

@@ -15,8 +15,10 @@ const char *bench_level_name(rw_cpu_level level) {
 }
 
 bool bench_wanted(const bench_run *run, const char *kernel, const char *shape) {
-    const char *only = run->options.only;
-    return !only || strstr(kernel, only) || strstr(shape, only);
+    const char *only = run->options.only, *row = run->options.row;
+    char name[160];
+    snprintf(name, sizeof name, "%s %s", kernel, shape);
+    return (!only || strstr(name, only)) && (!row || strcmp(name, row) == 0);
 }
 
 /* ---- lines ----------------------------------------------------------------------------------- */
@@ -45,6 +47,8 @@ static void spread_of(const bench_samples *s, bool rates, char out[48]) {
 void bench_print_roof(bench_run *run) {
     const bench_roof *roof = &run->roof;
     char shape[64], spread[48];
+    if (run->options.bare)
+        return;
     snprintf(shape, sizeof shape, "registers, %u threads", run->options.threads);
     for (int level = RW_CPU_AVX2; level <= RW_CPU_AVX512; level++) {
         if (roof->flops[level] == 0.0)
@@ -111,6 +115,8 @@ void bench_print_row(bench_run *run, const bench_row *row) {
     spread_of(&row->samples, false, spread);
     snprintf(floor, sizeof floor, "%.0f %% %s", 100.0 * f.floor / f.best,
              f.memory_bound ? "R" : "P");
+    if (run->options.extent == BENCH_SMOKE)
+        snprintf(floor, sizeof floor, "right");
     if (row->failure)
         run->failed = true;
     print_line(row->kernel, row->shape, isa, row->failure ? 0.0 : f.value, f.unit,
