@@ -42,11 +42,11 @@ static widths widest(const rw_arch *arch) {
     return w;
 }
 
-/* One thread's scratch for attention: tiles of 96 rows (or one group of query heads) by 128 keys
-   with the queries, keys, values and results that belong to them, rounded up. */
+/* One thread's scratch for attention: 192 query rows (or one group of heads, in panels of 48) with
+   their results, and 96 keys with their values and scores (backend/cpu/attention.c). */
 static uint64_t attention_workspace(const widths *w) {
-    uint64_t rows = larger(96, w->group + 16), v = w->v_dim + 16;
-    return rows * (128 + w->qk_dim + v + 16) + 128 * (w->qk_dim + v);
+    uint64_t rows = larger(192, (w->group + 47) / 48 * 48), v = (w->v_dim + 7) / 8 * 8;
+    return rows * (w->qk_dim + v + 2) + 96 * (48 + v) + (96 + 8) * w->qk_dim;
 }
 
 /* One thread's scratch for products with weights: a packed tile, 16 widened rows on their way there

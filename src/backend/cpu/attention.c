@@ -1,32 +1,36 @@
 /*
- * attention.c - softmax(q k^T) v over tiles of queries and keys, the query heads of a group
- * together.
+ * attention.c - softmax(q k^T) v for many queries: tiles of query rows, the heads of a group
+ * together, over tiles of keys. The result of a row does not depend on the rows beside it, nor on
+ * how a prompt was cut into chunks: tiles of keys begin at multiples of KEYS, and keys that a row
+ * does not see leave its sums as they are.
  */
-#include <math.h>
+#include "backend/cpu/attention.h"
+
 #include <string.h>
 
 #include "backend/cpu/tiled.h"
 
 enum {
-    ROWS = 96, /* rows of a tile: whole blocks of the inner loops */
-    KEYS = 128 /* keys of a tile */
+    ROWS = 192, /* query rows of a tile: whole panels; widening a key's numbers costs 1 / ROWS */
+    KEYS = 96   /* keys of a tile: scores and values of a panel stay in the first-level cache */
 };
 
-/* A tile: the query heads that share a KV head, for some positions. Row i * group + h of the
-   matrices below is position i, head h of the group. */
+/* A tile: the query heads that share a KV head, for some positions. Row i * group + h is position
+   i, head h of the group. */
 typedef struct attention_tile {
     const rw_cpu_isa *isa;
     const rw_op_attention *a;
     size_t kv_head, group;
     size_t first, positions; /* rows of the operation's q */
     size_t rows;             /* positions * group */
-    size_t qk_dim, v_dim, v_width;
-    float *q;         /* [rows][qk_dim], scaled      */
-    float *k;         /* [KEYS / panel][qk_dim][panel] */
-    float *v;         /* [KEYS][v_width]             */
-    float *scores;    /* [rows][KEYS]                */
-    float *o;         /* [rows][v_width]             */
-    float *max, *sum; /* [rows] */
+    size_t panel;            /* rows of a panel */
+    size_t qk_dim, v_width;  /* v_width: whole blocks */
+    float *q;                /* panels [qk_dim][width]  */
+    float *o;                /* panels [v_width][width] */
+    float *max, *sum;        /* [rows] */
+    float *scores;           /* [KEYS][panel] */
+    float *k;                /* [KEYS + a block][qk_dim] */
+    float *v;                /* [KEYS][v_width] */
 } attention_tile;
 
 static size_t group_of(const rw_op_attention *a) {
@@ -38,6 +42,10 @@ static size_t positions_of(const rw_op_attention *a) {
     return positions ? positions : 1;
 }
 
+static size_t rows_of(const rw_op_attention *a) {
+    return rw_round_up(positions_of(a) * group_of(a), RW_PANEL_MAX);
+}
+
 static size_t attention_tiles(const rw_op *op) {
     const rw_op_attention *a = &op->u.attention;
     return rw_tiles_of(a->q.shape[0], positions_of(a)) * a->k.shape[1];
@@ -45,174 +53,152 @@ static size_t attention_tiles(const rw_op *op) {
 
 static size_t attention_scratch(const rw_op *op) {
     const rw_op_attention *a = &op->u.attention;
-    size_t rows = rw_round_up(positions_of(a) * group_of(a), RW_CPU_LANES);
-    size_t qk = a->q.shape[2], v = rw_round_up(a->v.shape[2], RW_CPU_LANES);
-    return (rows * (qk + v + KEYS + 2) + KEYS * (qk + v)) * sizeof(float);
+    size_t qk = a->q.shape[2], v = rw_round_up(a->v.shape[2], RW_KEY_BLOCK);
+    size_t floats =
+        rows_of(a) * (qk + v + 2) + KEYS * (RW_PANEL_MAX + v) + (KEYS + RW_KEY_BLOCK) * qk;
+    return floats * sizeof(float);
 }
 
 /* Longest first (the last positions see the most keys), so that threads end together. */
 static attention_tile open_tile(const rw_cpu_isa *isa, const rw_op_attention *a, size_t tile,
                                 float *scratch) {
-    size_t step = positions_of(a), kv = a->k.shape[1];
+    size_t step = positions_of(a), kv = a->k.shape[1], rows = rows_of(a);
     size_t tiles = rw_tiles_of(a->q.shape[0], step);
     attention_tile t = {.isa = isa, .a = a, .kv_head = tile % kv, .group = group_of(a)};
     t.first = (tiles - 1 - tile / kv) * step;
     t.positions = rw_min_size(step, a->q.shape[0] - t.first);
     t.rows = t.positions * t.group;
+    t.panel = RW_PANEL_VECTORS * isa->attention->lanes;
     t.qk_dim = a->q.shape[2];
-    t.v_dim = a->v.shape[2];
-    t.v_width = rw_round_up(t.v_dim, RW_CPU_LANES);
-    size_t rows = rw_round_up(step * t.group, RW_CPU_LANES);
+    t.v_width = rw_round_up(a->v.shape[2], RW_KEY_BLOCK);
     t.scores = scratch;
-    t.k = t.scores + rows * KEYS;
-    t.v = t.k + KEYS * t.qk_dim;
+    t.k = t.scores + KEYS * RW_PANEL_MAX;
+    t.v = t.k + (KEYS + RW_KEY_BLOCK) * t.qk_dim;
     t.o = t.v + KEYS * t.v_width;
-    t.max = t.o + rows * t.v_width;
+    t.q = t.o + rows * t.v_width;
+    t.max = t.q + rows * t.qk_dim;
     t.sum = t.max + rows;
-    t.q = t.sum + rows;
     return t;
 }
 
-static void load_queries(attention_tile *t) {
-    for (size_t row = 0; row < t->rows; row++) {
+static size_t panel_rows(const attention_tile *t, size_t row) {
+    return rw_min_size(t->panel, t->rows - row);
+}
+
+static rw_panel panel_at(const attention_tile *t, size_t row) {
+    return (rw_panel){.width = rw_round_up(panel_rows(t, row), t->isa->attention->lanes),
+                      .qk_dim = t->qk_dim,
+                      .v_dim = t->v_width,
+                      .q = t->q + row * t->qk_dim,
+                      .scores = t->scores,
+                      .o = t->o + row * t->v_width,
+                      .max = t->max + row,
+                      .sum = t->sum + row};
+}
+
+/* ---- queries --------------------------------------------------------------------------------- */
+
+static void load_panel(const attention_tile *t, size_t row) {
+    rw_panel panel = panel_at(t, row);
+    size_t width = panel.width, rows = panel_rows(t, row);
+    float *to = t->q + row * t->qk_dim, scale = rw_query_scale(t->a);
+    for (size_t i = 0; i < width; i++) {
+        size_t at = row + rw_min_size(i, rows - 1); /* lanes beyond the last row repeat it */
         const float *q =
-            rw_f32(&t->a->q, t->first + row / t->group, t->kv_head * t->group + row % t->group);
+            rw_f32(&t->a->q, t->first + at / t->group, t->kv_head * t->group + at % t->group);
         for (size_t d = 0; d < t->qk_dim; d++)
-            t->q[row * t->qk_dim + d] = q[d] * t->a->scale;
-        t->max[row] = -INFINITY;
-        t->sum[row] = 0.0f;
+            to[d * width + i] = q[d] * scale;
+        panel.max[i] = -INFINITY;
+        panel.sum[i] = 0.0f;
     }
-    memset(t->o, 0, t->rows * t->v_width * sizeof *t->o);
+    memset(panel.o, 0, t->v_width * width * sizeof *panel.o);
 }
 
-/* Turns keys [begin, begin + count) into columns; lanes beyond the last are zero. Four keys at a
-   time, so that the stores are wide. */
-static void load_keys(attention_tile *t, size_t begin, size_t count) {
-    size_t panel = t->isa->panel, stride = t->a->k.stride[0];
-    const float *from = rw_f32(&t->a->k, begin, t->kv_head);
-    for (size_t j = 0; j < rw_round_up(count, RW_CPU_LANES); j += 4) {
-        float *to = t->k + j / panel * t->qk_dim * panel + j % panel;
-        size_t there = count > j ? rw_min_size(count - j, 4) : 0;
-        if (there == 4) {
-            const float *k0 = from + j * stride, *k1 = k0 + stride, *k2 = k1 + stride;
-            const float *k3 = k2 + stride;
-            for (size_t d = 0; d < t->qk_dim; d++) {
-                to[d * panel] = k0[d];
-                to[d * panel + 1] = k1[d];
-                to[d * panel + 2] = k2[d];
-                to[d * panel + 3] = k3[d];
-            }
-            continue;
-        }
-        for (size_t d = 0; d < t->qk_dim; d++)
-            for (size_t i = 0; i < 4; i++)
-                to[d * panel + i] = i < there ? from[(j + i) * stride + d] : 0.0f;
+static void close_row(const attention_tile *t, const rw_panel *panel, size_t row, size_t lane) {
+    size_t i = t->first + row / t->group, h = t->kv_head * t->group + row % t->group;
+    float *out = rw_f32(&t->a->out, i, h), scale = rw_inverse(panel->sum[lane]);
+    for (size_t d = 0; d < t->a->v.shape[2]; d++)
+        out[d] = panel->o[d * panel->width + lane] * scale;
+    if (t->a->lse.buffer)
+        rw_f32(&t->a->lse, i, 0)[h] = rw_lse(panel->max[lane], panel->sum[lane]);
+}
+
+static void close_panel(const attention_tile *t, size_t row) {
+    rw_panel panel = panel_at(t, row);
+    for (size_t i = 0; i < panel_rows(t, row); i++)
+        close_row(t, &panel, row + i, i);
+}
+
+/* ---- a panel against a tile of keys ---------------------------------------------------------- */
+
+typedef struct span {
+    size_t begin, end;
+} span;
+
+/* Keys that any of the rows [row, row + rows) sees (the first row sees the earliest, the last one
+   the latest), and those that all of them see. */
+static span seen_by_any(const attention_tile *t, size_t row, size_t rows) {
+    span s;
+    size_t unused;
+    rw_seen_keys(t->a, t->first + row / t->group, &s.begin, &unused);
+    rw_seen_keys(t->a, t->first + (row + rows - 1) / t->group, &unused, &s.end);
+    return s;
+}
+
+static span seen_by_all(const attention_tile *t, size_t row, size_t rows) {
+    span s;
+    size_t unused;
+    rw_seen_keys(t->a, t->first + (row + rows - 1) / t->group, &s.begin, &unused);
+    rw_seen_keys(t->a, t->first + row / t->group, &unused, &s.end);
+    return s;
+}
+
+/* -inf where a row does not see a key of [begin, begin + count). */
+static void hide_unseen(const attention_tile *t, const rw_panel *panel, size_t row, size_t begin,
+                        size_t count) {
+    int32_t from[RW_PANEL_MAX] = {0}, to[RW_PANEL_MAX] = {0};
+    for (size_t i = 0; i < panel_rows(t, row); i++) {
+        size_t first, end;
+        rw_seen_keys(t->a, t->first + (row + i) / t->group, &first, &end);
+        from[i] = (int32_t)(first > begin ? rw_min_size(first - begin, count) : 0);
+        to[i] = (int32_t)(end > begin ? rw_min_size(end - begin, count) : 0);
     }
+    t->isa->attention->hide(panel, count, from, to);
 }
 
-static void load_values(attention_tile *t, size_t begin, size_t count) {
-    for (size_t j = 0; j < count; j++) {
-        float *to = t->v + j * t->v_width;
-        memcpy(to, rw_f32(&t->a->v, begin + j, t->kv_head), t->v_dim * sizeof *to);
-        for (size_t d = t->v_dim; d < t->v_width; d++)
-            to[d] = 0.0f;
-    }
-}
-
-static void score(attention_tile *t, size_t count) {
-    size_t panel = t->isa->panel;
-    for (size_t j = 0; j < count; j += panel)
-        t->isa->multiply(t->rows, rw_min_size(rw_round_up(count - j, RW_CPU_LANES), panel),
-                         t->qk_dim, t->q, t->qk_dim, t->k + j * t->qk_dim, panel, t->scores + j,
-                         KEYS, false);
-}
-
-void rw_cap_row(float *x, size_t n, float cap) {
-    for (size_t i = 0; i < n; i++)
-        x[i] = cap * tanhf(x[i] / cap);
-}
-
-static void cap_scores(attention_tile *t, size_t count) {
-    for (size_t row = 0; row < t->rows; row++)
-        rw_cap_row(t->scores + row * KEYS, count, t->a->softcap);
-}
-
-/* -inf where a row does not see a key, and in the lanes beyond the last key. */
-static void mask(attention_tile *t, size_t begin, size_t count) {
-    size_t width = rw_round_up(count, RW_CPU_LANES);
-    for (size_t row = 0; row < t->rows; row++) {
-        size_t from, to;
-        float *scores = t->scores + row * KEYS;
-        rw_seen_keys(t->a, t->first + row / t->group, &from, &to);
-        from = from > begin ? rw_min_size(from - begin, count) : 0;
-        to = to > begin ? rw_min_size(to - begin, count) : 0;
-        for (size_t j = 0; j < from; j++)
-            scores[j] = -INFINITY;
-        for (size_t j = to > from ? to : from; j < width; j++)
-            scores[j] = -INFINITY;
-    }
-}
-
-/* Scores to weights, with the sums so far brought to the new maximum. */
-static void soften(attention_tile *t, size_t count) {
-    size_t width = rw_round_up(count, RW_CPU_LANES);
-    for (size_t row = 0; row < t->rows; row++) {
-        float *scores = t->scores + row * KEYS;
-        float max = t->isa->row_max(scores, width), shrink;
-        if (max <= t->max[row])
-            max = t->max[row];
-        if (max == -INFINITY) { /* nothing seen so far: inf - inf would be NaN */
-            memset(scores, 0, width * sizeof *scores);
-            continue;
-        }
-        shrink = expf(t->max[row] - max);
-        t->max[row] = max;
-        t->sum[row] = t->sum[row] * shrink + t->isa->exp_sum(scores, width, max);
-        if (shrink != 1.0f)
-            t->isa->scale(t->o + row * t->v_width, t->v_width, shrink);
-    }
-}
-
-static void gather(attention_tile *t, size_t count) {
-    size_t panel = t->isa->panel;
-    for (size_t d = 0; d < t->v_width; d += panel)
-        t->isa->multiply(t->rows, rw_min_size(t->v_width - d, panel), count, t->scores, KEYS,
-                         t->v + d, t->v_width, t->o + d, t->v_width, true);
-}
-
-static void close_tile(const attention_tile *t) {
-    for (size_t row = 0; row < t->rows; row++) {
-        size_t i = t->first + row / t->group, h = t->kv_head * t->group + row % t->group;
-        float *out = rw_f32(&t->a->out, i, h), sum = t->sum[row];
-        const float *o = t->o + row * t->v_width;
-        float scale = sum > 0.0f ? 1.0f / sum : sum == 0.0f ? 0.0f : NAN;
-        for (size_t d = 0; d < t->v_dim; d++)
-            out[d] = o[d] * scale;
-        if (t->a->lse.buffer)
-            rw_f32(&t->a->lse, i, 0)[h] = sum == 0.0f ? -INFINITY : t->max[row] + logf(sum);
-    }
+static void attend(const attention_tile *t, size_t row, size_t key, size_t count) {
+    const rw_cpu_attention *isa = t->isa->attention;
+    rw_panel panel = panel_at(t, row);
+    size_t rows = panel_rows(t, row);
+    span any = seen_by_any(t, row, rows), all = seen_by_all(t, row, rows);
+    size_t begin = any.begin > key ? any.begin : key, end = rw_min_size(any.end, key + count);
+    if (begin >= end)
+        return;
+    count = end - begin;
+    isa->score(&panel, t->k + (begin - key) * t->qk_dim, rw_round_up(count, RW_KEY_BLOCK));
+    if (t->a->softcap > 0.0f)
+        isa->cap(panel.scores, count * panel.width, rw_cap_scale(t->a));
+    if (begin < all.begin || end > all.end)
+        hide_unseen(t, &panel, row, begin, count);
+    isa->soften(&panel, count);
+    isa->gather(&panel, t->v + (begin - key) * t->v_width, count);
 }
 
 static void attention_run(const rw_cpu_isa *isa, const rw_op *op, size_t tile, void *scratch) {
     attention_tile t = open_tile(isa, &op->u.attention, tile, scratch);
-    size_t begin, end, from, to;
-    rw_seen_keys(t.a, t.first, &begin, &to); /* the first position sees the earliest keys */
-    rw_seen_keys(t.a, t.first + t.positions - 1, &from, &end); /* the last one the latest */
-    load_queries(&t);
-    for (size_t key = begin; key < end; key += KEYS) {
-        size_t count = rw_min_size(KEYS, end - key);
-        load_keys(&t, key, count);
-        load_values(&t, key, count);
-        score(&t, count);
-        if (t.a->softcap > 0.0f)
-            cap_scores(&t, count);
-        /* every row sees what the first and the last position both see */
-        if (key < from || key + count > to || count % RW_CPU_LANES != 0)
-            mask(&t, key, count);
-        soften(&t, count);
-        gather(&t, count);
+    span seen = seen_by_any(&t, 0, t.rows);
+    for (size_t row = 0; row < t.rows; row += t.panel)
+        load_panel(&t, row);
+    for (size_t key = seen.begin / KEYS * KEYS; key < seen.end; key += KEYS) {
+        size_t begin = key > seen.begin ? key : seen.begin;
+        size_t count = rw_min_size(key + KEYS, seen.end) - begin;
+        rw_load_keys(isa->rows, t.a, t.kv_head, begin, count, t.k);
+        rw_load_values(isa->rows, t.a, t.kv_head, begin, count, t.v, t.v_width);
+        for (size_t row = 0; row < t.rows; row += t.panel)
+            attend(&t, row, begin, count);
     }
-    close_tile(&t);
+    for (size_t row = 0; row < t.rows; row += t.panel)
+        close_panel(&t, row);
 }
 
 const rw_cpu_kernel rw_cpu_tiled_attention = {

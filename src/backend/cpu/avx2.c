@@ -3,6 +3,7 @@
  *
  * The product keeps 6 rows x 16 columns in 12 registers; two hold b, one a.
  */
+#include "backend/cpu/attention.h"
 #include "backend/cpu/cpu.h"
 #include "backend/cpu/rows.h"
 #include "backend/cpu/weights.h"
@@ -141,6 +142,7 @@ TARGET static void gate(const float *g, const float *up, float *out, size_t n) {
 
 static const rw_cpu_isa avx2 = {.weights = &rw_cpu_avx2_weights,
                                 .rows = &rw_avx2_rows,
+                                .attention = &rw_avx2_attention,
                                 .panel = VECTORS * LANES,
                                 .multiply = multiply,
                                 .row_max = row_max,

@@ -4,6 +4,7 @@
  * The product keeps 6 rows x 64 columns in 24 registers; four hold b, one a. Wide rather than tall:
  * six row pointers fit the general registers.
  */
+#include "backend/cpu/attention.h"
 #include "backend/cpu/cpu.h"
 #include "backend/cpu/rows.h"
 #include "backend/cpu/weights.h"
@@ -156,6 +157,7 @@ TARGET static void gate(const float *g, const float *up, float *out, size_t n) {
 
 static const rw_cpu_isa avx512 = {.weights = &rw_cpu_avx512_weights,
                                   .rows = &rw_avx2_rows,
+                                  .attention = &rw_avx512_attention,
                                   .panel = VECTORS * LANES,
                                   .multiply = multiply,
                                   .row_max = row_max,

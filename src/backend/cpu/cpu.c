@@ -138,27 +138,34 @@ static bool is_linear(const rw_linear *linear) {
     return linear->weights.handle && !linear->adapter && linear->rows != 0 && linear->columns != 0;
 }
 
+static bool is_cached(const rw_view *view, size_t rows, size_t heads, size_t columns) {
+    return rw_is_cache_element(view->element) && is(view, view->element, rows, heads, columns);
+}
+
+static bool are_rows_of_angles(const rw_view *cosine, const rw_view *sine, size_t n, size_t dim) {
+    size_t pairs = cosine->shape[2];
+    return is_matrix(cosine, n, pairs) && is_matrix(sine, n, pairs) && 2 * pairs <= dim;
+}
+
 static bool supports_attention(const rw_op_attention *a) {
     size_t n = a->q.shape[0], heads = a->q.shape[1], keys = a->k.shape[0], kv = a->k.shape[1];
-    if (a->k_cos.buffer || kv == 0 || heads % kv != 0 || a->q.shape[2] == 0 || a->v.shape[2] == 0)
+    if (kv == 0 || heads % kv != 0 || a->q.shape[2] == 0 || a->v.shape[2] == 0)
         return false;
     return is(&a->q, RW_ELEMENT_F32, n, heads, a->q.shape[2]) &&
-           is(&a->k, RW_ELEMENT_F32, keys, kv, a->q.shape[2]) &&
-           is(&a->v, RW_ELEMENT_F32, keys, kv, a->v.shape[2]) &&
+           is_cached(&a->k, keys, kv, a->q.shape[2]) && is_cached(&a->v, keys, kv, a->v.shape[2]) &&
            is(&a->out, RW_ELEMENT_F32, n, heads, a->v.shape[2]) &&
-           (!a->lse.buffer || is_matrix(&a->lse, n, heads));
+           (!a->lse.buffer || is_matrix(&a->lse, n, heads)) &&
+           (!a->k_cos.buffer || are_rows_of_angles(&a->k_cos, &a->k_sin, keys, a->q.shape[2]));
 }
 
 static bool supports_rotate(const rw_op_rotate *r) {
-    size_t n = r->x.shape[0], pairs = r->cos.shape[2];
-    return r->x.element == RW_ELEMENT_F32 && rw_view_fits(&r->x) && is_matrix(&r->cos, n, pairs) &&
-           is_matrix(&r->sin, n, pairs) && 2 * pairs <= r->x.shape[2];
+    return r->x.element == RW_ELEMENT_F32 && rw_view_fits(&r->x) &&
+           are_rows_of_angles(&r->cos, &r->sin, r->x.shape[0], r->x.shape[2]);
 }
 
 static bool supports_store(const rw_op_store *s) {
     size_t n = s->x.shape[0], heads = s->x.shape[1], dim = s->x.shape[2];
-    return rw_is_cache_element(s->out.element) && is(&s->x, RW_ELEMENT_F32, n, heads, dim) &&
-           is(&s->out, s->out.element, n, heads, dim);
+    return is(&s->x, RW_ELEMENT_F32, n, heads, dim) && is_cached(&s->out, n, heads, dim);
 }
 
 static bool supports_loss(const rw_op_loss *l) {

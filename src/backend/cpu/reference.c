@@ -183,12 +183,21 @@ static size_t attention_tiles(const rw_op *op) {
     return op->u.attention.q.shape[0] * op->u.attention.q.shape[1];
 }
 
+/* Sums of values, then a key and a value as float32. */
 static size_t attention_scratch(const rw_op *op) {
-    return op->u.attention.v.shape[2] * sizeof(double);
+    size_t qk = op->u.attention.q.shape[2], v = op->u.attention.v.shape[2];
+    return v * sizeof(double) + (qk + v) * sizeof(float);
 }
 
 static double capped(double x, double cap) {
     return cap > 0.0 ? cap * tanh(x / cap) : x;
+}
+
+static void load_key(const rw_op_attention *a, size_t row, size_t head, float *key) {
+    rw_from_cache(a->k.element, rw_row_of(&a->k, row, head), key, a->k.shape[2]);
+    if (a->k_cos.buffer)
+        rotate_head(key, rw_f32(&a->k_cos, row, 0), rw_f32(&a->k_sin, row, 0), a->k_cos.shape[2],
+                    a->interleaved);
 }
 
 /* One query head: online softmax, key by key (Milakov and Gimelshein, arXiv:1805.02867). Linear in
@@ -196,14 +205,15 @@ static double capped(double x, double cap) {
 static double attend(const rw_op_attention *a, size_t i, size_t h, double *sum /* [v_dim] */) {
     size_t group = a->q.shape[1] / a->k.shape[1], dims = a->v.shape[2], begin, end;
     const float *q = rw_f32(&a->q, i, h);
+    float *v = (float *)(sum + dims), *k = v + dims;
     double max = -INFINITY, total = 0.0;
     memset(sum, 0, dims * sizeof *sum);
     rw_seen_keys(a, i, &begin, &end);
     for (size_t j = begin; j < end; j++) {
-        const float *v = rw_f32(&a->v, j, h / group);
-        double score = (double)dot(q, rw_f32(&a->k, j, h / group), a->q.shape[2]) * a->scale;
+        load_key(a, j, h / group, k);
+        rw_from_cache(a->v.element, rw_row_of(&a->v, j, h / group), v, dims);
+        double score = capped((double)dot(q, k, a->q.shape[2]) * a->scale, a->softcap);
         double weight = 1.0;
-        score = capped(score, a->softcap);
         if (score > max) {
             double shrink = exp(max - score);
             for (size_t d = 0; d < dims; d++)

@@ -10,7 +10,8 @@
 #include "backend/cpu/cpu.h"
 
 extern const rw_cpu_kernel rw_cpu_tiled_linear, rw_cpu_tiled_attention, rw_cpu_tiled_gate,
-    rw_cpu_tiled_loss, rw_cpu_tiled_embed, rw_cpu_tiled_store;
+    rw_cpu_tiled_loss, rw_cpu_tiled_embed, rw_cpu_tiled_store, rw_cpu_tiled_rotate,
+    rw_cpu_tiled_rms_norm, rw_cpu_tiled_add;
 
 /* Soft-capped scores and logits (Gemma). libm's tanh: what vectors of exponentials would save is
    not worth the digits they lose near 0. */

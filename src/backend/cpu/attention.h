@@ -1,0 +1,97 @@
+/*
+ * attention.h - what an instruction set adds for attention.
+ *
+ * Many queries: query rows lie side by side in panels of up to three vectors, keys and values as
+ * rows of float32. Scores are then k q with k's numbers broadcast and results are v^T p with v's
+ * broadcast: nothing but the queries and the results is ever turned, and the softmax, key by key
+ * down the columns, needs no sums across lanes.
+ */
+#ifndef RW_BACKEND_CPU_ATTENTION_H
+#define RW_BACKEND_CPU_ATTENTION_H
+
+#include <math.h>
+
+#include "backend/cpu/number.h"
+#include "backend/cpu/rows.h"
+
+enum {
+    RW_PANEL_VECTORS = 3,
+    RW_PANEL_MAX = 48, /* rows of a panel at most */
+    RW_KEY_BLOCK = 8   /* keys and dims are multiplied in whole blocks of this */
+};
+
+/* Query rows side by side. Scores are in base 2: softmax weights are 2^(score - max). */
+typedef struct rw_panel {
+    size_t width;         /* whole vectors */
+    size_t qk_dim, v_dim; /* v_dim: whole blocks */
+    const float *q;       /* [qk_dim][width], scaled */
+    float *scores;        /* [keys][width] */
+    float *o;             /* [v_dim][width], times sum */
+    float *max, *sum;     /* [width]; max is within 8 of the largest score so far */
+} rw_panel;
+
+typedef struct rw_cpu_attention {
+    size_t lanes;
+    /* scores = k q for k [keys][qk_dim] in whole blocks; one chain of multiply-adds each */
+    void (*score)(const rw_panel *panel, const float *k, size_t keys);
+    /* -inf for key j, row i unless from[i] <= j < to[i] */
+    void (*hide)(const rw_panel *panel, size_t keys, const int32_t *from, const int32_t *to);
+    /* x = outer * tanh(x) */
+    void (*cap)(float *x, size_t n, float outer);
+    /* Scores to weights; o and sum are brought to a new max where it grew by more than 8. */
+    void (*soften)(const rw_panel *panel, size_t keys);
+    /* o += v^T weights for v [keys][v_dim] */
+    void (*gather)(const rw_panel *panel, const float *v, size_t keys);
+} rw_cpu_attention;
+
+extern const rw_cpu_attention rw_avx2_attention, rw_avx512_attention;
+
+/* Rows [row, row + rows) of a head. */
+static inline rw_packed_rows rw_rows_of(const rw_view *view, size_t head, size_t row, size_t rows) {
+    return (rw_packed_rows){.element = view->element,
+                            .first = rw_row_of(view, row, head),
+                            .apart = rw_element_bytes(view->element, view->stride[0]),
+                            .rows = rows,
+                            .n = view->shape[2]};
+}
+
+/* Keys as the product wants them: [rows][qk_dim] of float32, turned if the cache holds raw keys. */
+static inline void rw_load_keys(const rw_cpu_rows *isa, const rw_op_attention *a, size_t head,
+                                size_t row, size_t rows, float *out) {
+    rw_packed_rows packed = rw_rows_of(&a->k, head, row, rows);
+    isa->widen(&packed, out, packed.n);
+    for (size_t i = 0; a->k_cos.buffer && i < rows; i++)
+        isa->rotate(out + i * packed.n, rw_f32(&a->k_cos, row + i, 0),
+                    rw_f32(&a->k_sin, row + i, 0), a->k_cos.shape[2], a->interleaved);
+}
+
+static inline void rw_load_values(const rw_cpu_rows *isa, const rw_op_attention *a, size_t head,
+                                  size_t row, size_t rows, float *out, size_t stride) {
+    rw_packed_rows packed = rw_rows_of(&a->v, head, row, rows);
+    isa->widen(&packed, out, stride);
+}
+
+/* Scores are in base 2. A soft cap is on the natural ones: there q is divided by it, and the cap
+   brings the rest. */
+static inline float rw_query_scale(const rw_op_attention *a) {
+    const float log2e = 0x1.715476p+0f;
+    return a->softcap > 0.0f ? a->scale / a->softcap : a->scale * log2e;
+}
+
+static inline float rw_cap_scale(const rw_op_attention *a) {
+    const float log2e = 0x1.715476p+0f;
+    return a->softcap * log2e;
+}
+
+/* ln of sum * 2^max */
+static inline float rw_lse(float max, float sum) {
+    const float ln2 = 0x1.62e43p-1f;
+    return sum == 0.0f ? -INFINITY : max * ln2 + logf(sum);
+}
+
+/* What brings weighted sums of values to their mean. */
+static inline float rw_inverse(float sum) {
+    return sum > 0.0f ? 1.0f / sum : sum == 0.0f ? 0.0f : NAN;
+}
+
+#endif

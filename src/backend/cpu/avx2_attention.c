@@ -1,0 +1,15 @@
+/*
+ * avx2_attention.c - attention's loops for AVX2.
+ */
+#include "backend/cpu/attention.h"
+
+#if defined(__x86_64__)
+
+#include "backend/cpu/vector_avx2.h"
+
+#include "backend/cpu/attention_loops.h"
+
+const rw_cpu_attention rw_avx2_attention = {
+    .lanes = LANES, .score = score, .hide = hide, .cap = cap, .soften = soften, .gather = gather};
+
+#endif

@@ -1,0 +1,15 @@
+/*
+ * avx512_attention.c - attention's loops for AVX-512.
+ */
+#include "backend/cpu/attention.h"
+
+#if defined(__x86_64__)
+
+#include "backend/cpu/vector_avx512.h"
+
+#include "backend/cpu/attention_loops.h"
+
+const rw_cpu_attention rw_avx512_attention = {
+    .lanes = LANES, .score = score, .hide = hide, .cap = cap, .soften = soften, .gather = gather};
+
+#endif

@@ -1,0 +1,128 @@
+/*
+ * vector_avx2.h - the few operations on vectors that the loops of attention and rows are written
+ * in, for AVX2, FMA and F16C. vector_avx512.h has the same names; a file includes one of them.
+ */
+#ifndef RW_BACKEND_CPU_VECTOR_H
+#define RW_BACKEND_CPU_VECTOR_H
+
+#include <immintrin.h>
+
+#include "backend/cpu/number.h"
+
+#define TARGET __attribute__((target("avx2,fma,f16c")))
+#define INLINE TARGET __attribute__((always_inline)) static inline
+
+enum {
+    LANES = 8,
+    BLOCK_ROWS = 4, /* x 3 vectors: 12 sums, 3 of b, 1 of a */
+    FEW_KEYS = 2    /* x 4 rows: 8 sums */
+};
+
+typedef __m256 vec;
+
+INLINE vec v_zero(void) {
+    return _mm256_setzero_ps();
+}
+INLINE vec v_all(float x) {
+    return _mm256_set1_ps(x);
+}
+INLINE vec v_load(const float *p) {
+    return _mm256_loadu_ps(p);
+}
+INLINE void v_store(float *p, vec x) {
+    _mm256_storeu_ps(p, x);
+}
+INLINE vec v_add(vec a, vec b) {
+    return _mm256_add_ps(a, b);
+}
+INLINE vec v_sub(vec a, vec b) {
+    return _mm256_sub_ps(a, b);
+}
+INLINE vec v_mul(vec a, vec b) {
+    return _mm256_mul_ps(a, b);
+}
+INLINE vec v_div(vec a, vec b) {
+    return _mm256_div_ps(a, b);
+}
+INLINE vec v_fma(vec a, vec b, vec c) {
+    return _mm256_fmadd_ps(a, b, c);
+}
+/* b where a is NaN */
+INLINE vec v_max(vec a, vec b) {
+    return _mm256_max_ps(a, b);
+}
+INLINE vec v_abs(vec x) {
+    return _mm256_andnot_ps(_mm256_set1_ps(-0.0f), x);
+}
+INLINE vec v_sign_of(vec sign, vec size) {
+    return _mm256_or_ps(_mm256_and_ps(_mm256_set1_ps(-0.0f), sign), size);
+}
+/* a > b ? x : y, lane by lane */
+INLINE vec v_where_above(vec a, vec b, vec x, vec y) {
+    return _mm256_blendv_ps(y, x, _mm256_cmp_ps(a, b, _CMP_GT_OQ));
+}
+INLINE bool v_any_above(vec a, vec b) {
+    return _mm256_movemask_ps(_mm256_cmp_ps(a, b, _CMP_GT_OQ)) != 0;
+}
+/* x where from <= at < to, else -inf */
+INLINE vec v_seen(vec x, int32_t at, const int32_t *from, const int32_t *to) {
+    __m256i here = _mm256_set1_epi32(at);
+    __m256i early =
+        _mm256_cmpgt_epi32(_mm256_loadu_si256((const __m256i *)(const void *)from), here);
+    __m256i before =
+        _mm256_cmpgt_epi32(_mm256_loadu_si256((const __m256i *)(const void *)to), here);
+    __m256 seen = _mm256_castsi256_ps(_mm256_andnot_si256(early, before));
+    return _mm256_blendv_ps(_mm256_set1_ps(-__builtin_inff()), x, seen);
+}
+
+/* 2^x for x <= 120, within 2 ulp; 0 from -127 down, NaN for NaN. x = n + r, |r| <= 1/2: adding
+   1.5 2^23 leaves n in the low bits. The polynomial is the minimax one of degree 5 with 2^0 = 1,
+   in units of the last place. */
+INLINE vec v_exp2(vec x) {
+    const vec magic = v_all(0x1.8p+23f);
+    x = v_max(v_all(-127.0f), x);
+    vec shifted = v_add(x, magic), r = v_sub(x, v_sub(shifted, magic));
+    vec y = v_fma(v_all(0x1.5ab438p-10f), r, v_all(0x1.3ceca0p-7f));
+    y = v_fma(y, r, v_all(0x1.c6baa2p-5f));
+    y = v_fma(y, r, v_all(0x1.ebf9b4p-3f));
+    y = v_fma(y, r, v_all(0x1.62e424p-1f));
+    y = v_fma(y, r, v_all(1.0f));
+    __m256i power = _mm256_slli_epi32(_mm256_castps_si256(shifted), 23);
+    power = _mm256_add_epi32(power, _mm256_set1_epi32(127 << 23));
+    return v_mul(y, _mm256_castsi256_ps(power));
+}
+
+/* ---- keys and values as they lie ------------------------------------------------------------- */
+
+INLINE vec v_load_f16(const char *p) {
+    return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(const void *)p));
+}
+INLINE vec v_load_bf16(const char *p) {
+    __m128i half = _mm_loadu_si128((const __m128i *)(const void *)p);
+    return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(half), 16));
+}
+INLINE vec v_load_i8(const char *p) {
+    __m128i whole = _mm_loadl_epi64((const __m128i *)(const void *)p);
+    return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(whole));
+}
+
+/* ---- across lanes ---------------------------------------------------------------------------- */
+
+/* The sums of four vectors' lanes, side by side. */
+INLINE __m128 v_sums(vec a, vec b, vec c, vec d) {
+    vec sums = _mm256_hadd_ps(_mm256_hadd_ps(a, b), _mm256_hadd_ps(c, d));
+    return _mm_add_ps(_mm256_castps256_ps128(sums), _mm256_extractf128_ps(sums, 1));
+}
+/* Lanes i, i + 4, ... added, or the largest of them. */
+INLINE __m128 v_add_quads(vec x) {
+    return _mm_add_ps(_mm256_castps256_ps128(x), _mm256_extractf128_ps(x, 1));
+}
+INLINE __m128 v_max_quads(vec x) {
+    return _mm_max_ps(_mm256_castps256_ps128(x), _mm256_extractf128_ps(x, 1));
+}
+/* x repeated */
+INLINE vec v_quads(__m128 x) {
+    return _mm256_set_m128(x, x);
+}
+
+#endif
