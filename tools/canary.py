@@ -13,7 +13,7 @@ installed. --unscaled switches the scaling off on purpose, to see the canary fal
 A table that depends on the length (dynamic NTK, LongRoPE) was resolved for the whole window; runtimes
 that resolve it at the length of the input are expected to part, and then this says so.
 
-Needs torch and transformers, or llama-cpp-py-sync (tests/peers/llama_cpp.py says on which systems).
+Needs torch and transformers, or numpy and xllamacpp (tests/peers/llama_cpp.py).
 """
 import argparse
 import importlib.util

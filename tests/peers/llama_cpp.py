@@ -10,44 +10,127 @@ windows of N tokens are run, each from an empty cache, and positions N/2..N-2 ar
 llama-perplexity does. Cache and attention are float32 unless --f16-cache is given. The lines that
 llama.cpp logs about its rotation come back under "log".
 
-Needs the package llama-cpp-py-sync (llama.h through CFFI), whose wheels want glibc 2.38; without
-it, exit status 77. On an older system, unpack a newer glibc with libstdc++ and libgomp into a
-folder R and run this with
-`R/lib64/ld-linux-x86-64.so.2 --library-path R/lib/x86_64-linux-gnu:R/usr/lib/x86_64-linux-gnu python3 ...`.
+Needs the package xllamacpp (a build of llama.cpp whose library shows the interface of llama.h; its
+wheels run from glibc 2.17 on); without it, exit status 77. The structs below are those of the version
+that tools/requirements.txt names, and are checked against the defaults that the library gives.
 """
 import argparse
+import ctypes
+import importlib.util
 import json
 import sys
-
-import numpy
+from ctypes import POINTER, c_bool, c_float, c_int32, c_size_t, c_uint32, c_void_p
 
 try:
-    from llama_cpp_py_sync._cffi_bindings import get_ffi, get_lib
-except ImportError:
-    print("skipped: the Python package llama-cpp-py-sync is missing", file=sys.stderr)
+    import numpy
+except ImportError as missing:
+    print("skipped: %s" % missing, file=sys.stderr)
     sys.exit(77)
 
 BATCH = 512
 GGML_TYPE_F32, GGML_TYPE_F16 = 0, 1
 ROPE_SCALING = {"none": 0, "linear": 1, "yarn": 2, "longrope": 3}
+LOG_CALLBACK = ctypes.CFUNCTYPE(None, c_int32, ctypes.c_char_p, c_void_p)
+
+
+class ModelParams(ctypes.Structure):
+    _fields_ = [("devices", c_void_p), ("overrides", c_void_p), ("n_gpu_layers", c_int32),
+                ("split_mode", c_int32), ("load_mode", c_int32), ("lazy_mode", c_int32),
+                ("main_gpu", c_int32), ("tensor_split", c_void_p), ("progress", c_void_p),
+                ("progress_data", c_void_p), ("kv_overrides", c_void_p), ("vocab_only", c_bool),
+                ("check_tensors", c_bool), ("use_extra_bufts", c_bool), ("no_host", c_bool),
+                ("no_alloc", c_bool), ("load_mtp", c_bool)]
+
+
+class ContextParams(ctypes.Structure):
+    _fields_ = [("n_ctx", c_uint32), ("n_batch", c_uint32), ("n_ubatch", c_uint32),
+                ("n_seq_max", c_uint32), ("n_rs_seq", c_uint32), ("n_outputs_max", c_uint32),
+                ("n_outputs_max_per_seq", c_uint32), ("n_threads", c_int32),
+                ("n_threads_batch", c_int32), ("ctx_type", c_int32), ("rope_scaling_type", c_int32),
+                ("pooling_type", c_int32), ("attention_type", c_int32),
+                ("flash_attn_type", c_int32), ("rope_freq_base", c_float),
+                ("rope_freq_scale", c_float), ("yarn_ext_factor", c_float),
+                ("yarn_attn_factor", c_float), ("yarn_beta_fast", c_float),
+                ("yarn_beta_slow", c_float), ("yarn_orig_ctx", c_uint32),
+                ("defrag_thold", c_float), ("cb_eval", c_void_p), ("cb_eval_data", c_void_p),
+                ("type_k", c_int32), ("type_v", c_int32), ("moe_cache_size", c_size_t),
+                ("abort", c_void_p), ("abort_data", c_void_p), ("embeddings", c_bool),
+                ("offload_kqv", c_bool), ("no_perf", c_bool), ("op_offload", c_bool),
+                ("swa_full", c_bool), ("kv_unified", c_bool), ("samplers", c_void_p),
+                ("n_samplers", c_size_t), ("ctx_other", c_void_p)]
+
+
+class Batch(ctypes.Structure):
+    _fields_ = [("n_tokens", c_int32), ("token", POINTER(c_int32)), ("embd", POINTER(c_float)),
+                ("pos", POINTER(c_int32)), ("n_seq_id", POINTER(c_int32)),
+                ("seq_id", POINTER(POINTER(c_int32))), ("logits", POINTER(ctypes.c_int8))]
+
+
+# name: result, arguments
+FUNCTIONS = {
+    "llama_log_set": (None, LOG_CALLBACK, c_void_p),
+    "llama_backend_init": (None,),
+    "llama_model_default_params": (ModelParams,),
+    "llama_model_load_from_file": (c_void_p, ctypes.c_char_p, ModelParams),
+    "llama_model_get_vocab": (c_void_p, c_void_p),
+    "llama_vocab_n_tokens": (c_int32, c_void_p),
+    "llama_context_default_params": (ContextParams,),
+    "llama_init_from_model": (c_void_p, c_void_p, ContextParams),
+    "llama_tokenize": (c_int32, c_void_p, ctypes.c_char_p, c_int32, POINTER(c_int32), c_int32,
+                       c_bool, c_bool),
+    "llama_batch_init": (Batch, c_int32, c_int32, c_int32),
+    "llama_batch_free": (None, Batch),
+    "llama_get_memory": (c_void_p, c_void_p),
+    "llama_memory_clear": (None, c_void_p, c_bool),
+    "llama_decode": (c_int32, c_void_p, Batch),
+    "llama_get_logits": (POINTER(c_float), c_void_p),
+}
+# What llama.h documents of the defaults: a library with other structs does not give these.
+DEFAULTS = {"n_ctx": 512, "n_batch": 2048, "n_ubatch": 512, "n_seq_max": 1, "rope_scaling_type": -1,
+            "pooling_type": -1, "flash_attn_type": -1, "rope_freq_base": 0, "rope_freq_scale": 0,
+            "yarn_ext_factor": -1, "yarn_orig_ctx": 0, "type_k": GGML_TYPE_F16,
+            "type_v": GGML_TYPE_F16, "embeddings": False, "n_samplers": 0}
+
+
+def skip(why):
+    print("skipped: %s" % why, file=sys.stderr)
+    sys.exit(77)
+
+
+def library():
+    """llama.cpp as the package has it."""
+    try:
+        found = importlib.util.find_spec("xllamacpp.xllamacpp")
+        lib = ctypes.CDLL(found.origin)
+    except (ImportError, AttributeError):
+        skip("the Python package xllamacpp is missing")
+    except OSError as error:
+        skip("llama.cpp cannot be loaded: %s" % error)
+    try:
+        for name, (result, *parameters) in FUNCTIONS.items():
+            function = getattr(lib, name)
+            function.restype, function.argtypes = result, parameters
+    except AttributeError as error:
+        skip("this llama.cpp is another version: %s" % error)
+    params = lib.llama_context_default_params()
+    for name, value in DEFAULTS.items():
+        if getattr(params, name) != value:
+            skip("this llama.cpp is another version: %s is %r" % (name, getattr(params, name)))
+    return lib
 
 
 class Peer:
     """A model and a context of `length` tokens; `options` as main's arguments."""
 
     def __init__(self, path, length, options):
-        try:
-            self.ffi, self.lib = get_ffi(), get_lib()
-        except RuntimeError as error:  # its wheels want glibc 2.38 (Debian 13, Ubuntu 24.04)
-            print("skipped: %s" % error, file=sys.stderr)
-            sys.exit(77)
+        self.lib = library()
         self.log = []
-        self._sink = self.ffi.callback("ggml_log_callback", self._note)
-        self.lib.llama_log_set(self._sink, self.ffi.NULL)
+        self._sink = LOG_CALLBACK(self._note)
+        self.lib.llama_log_set(self._sink, None)
         self.lib.llama_backend_init()
         self.model = self.lib.llama_model_load_from_file(
             path.encode(), self.lib.llama_model_default_params())
-        if self.model == self.ffi.NULL:
+        if not self.model:
             raise SystemExit("llama.cpp cannot load %s:\n%s" % (path, "".join(self.log[-5:])))
         self.vocab = self.lib.llama_model_get_vocab(self.model)
         self.n_vocab = self.lib.llama_vocab_n_tokens(self.vocab)
@@ -56,7 +139,7 @@ class Peer:
             self._make_context(length, options)
 
     def _note(self, _level, text, _user):
-        self.log.append(self.ffi.string(text).decode("utf-8", "replace"))
+        self.log.append(text.decode("utf-8", "replace"))
 
     def _make_context(self, length, options):
         params = self.lib.llama_context_default_params()
@@ -76,14 +159,14 @@ class Peer:
         if options.yarn_orig_ctx:
             params.yarn_orig_ctx = options.yarn_orig_ctx
         self.context = self.lib.llama_init_from_model(self.model, params)
-        if self.context == self.ffi.NULL:
+        if not self.context:
             raise SystemExit("llama.cpp makes no context:\n" + "".join(self.log[-5:]))
 
     def tokenize(self, text):
         data = text.encode()
-        ids = self.ffi.new("llama_token[]", len(data) + 8)
-        count = self.lib.llama_tokenize(self.vocab, data, len(data), ids, len(data) + 8, True, True)
-        return [ids[i] for i in range(count)]
+        ids = (c_int32 * (len(data) + 8))()
+        count = self.lib.llama_tokenize(self.vocab, data, len(data), ids, len(ids), True, True)
+        return list(ids[:count])
 
     def _batch(self, tokens, first):
         batch = self.lib.llama_batch_init(len(tokens), 0, 1)
@@ -104,9 +187,8 @@ class Peer:
             batch = self._batch(part, first)
             if self.lib.llama_decode(self.context, batch) != 0:
                 raise SystemExit("llama_decode failed at token %d" % first)
-            size = len(part) * self.n_vocab
-            raw = self.ffi.buffer(self.lib.llama_get_logits(self.context), size * 4)
-            logits = numpy.frombuffer(raw, dtype=numpy.float32).reshape(len(part), self.n_vocab)
+            logits = numpy.ctypeslib.as_array(self.lib.llama_get_logits(self.context),
+                                              (len(part), self.n_vocab))
             yield first, logits.astype(numpy.float64)
             self.lib.llama_batch_free(batch)
 

@@ -10,7 +10,7 @@
 #include "dialect/dialect.h"
 #include "model/model.h"
 
-enum { TOKENS_MAX = 512 };
+enum { TOKENS_MAX = 4096 };
 
 static rw_error err;
 
