@@ -5,6 +5,7 @@
 #   make demo          the main job on the embedded model, 512 -> 2048 tokens
 #   make demo-smollm2  the same on SmolLM2-135M, 8192 -> 32768 tokens
 #   make test          all tests
+#   make bench         what kernels and models reach beside what the machine can do; BENCH=full: all of it
 #   make install       PREFIX=/usr/local DESTDIR=
 
 BUILD ?= build
@@ -12,7 +13,7 @@ PREFIX ?= /usr/local
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 export BUILD
 
-.PHONY: all demo demo-smollm2 test install lint format clean setup
+.PHONY: all demo demo-smollm2 test bench install lint format clean setup
 all: $(BUILD)/build.ninja
 	@cmake --build $(BUILD) -j $(JOBS) --target ropewalk ropewalk_static ropewalk_shared
 
@@ -40,6 +41,15 @@ test:
 	@$(MAKE) --no-print-directory $(BUILD)/build.ninja
 	@cmake --build $(BUILD) -j $(JOBS)
 	@ctest --test-dir $(BUILD) --output-on-failure -j $(JOBS)
+
+# Whole models too, where Python has the package gguf (tools/venv) to write them.
+bench: $(BUILD)/build.ninja
+	@cmake --build $(BUILD) -j $(JOBS) --target bench_kernels
+	@tools/venv
+	@RW_BINARY_DIR=$(BUILD) tests/peers/python bench/model.py $(BUILD)/bench/models > /dev/null \
+	    || echo "Python has no gguf: the table is without rows of whole models" >&2
+	@models=$(BUILD)/bench/models; $(BUILD)/bench/bench_kernels $(if $(BENCH),--$(BENCH)) \
+	    --json $(BUILD)/bench/bench.json $$(test ! -f $$models/.complete || echo --models $$models)
 
 install: all
 	@cmake --install $(BUILD) --prefix $(PREFIX)

@@ -108,6 +108,7 @@ def main():
                 write_model(path + ".part", layers, kind)
                 os.replace(path + ".part", path)
             print(path)
+    open(os.path.join(folder, ".complete"), "w", encoding="ascii").close()
 
 
 if __name__ == "__main__":
