@@ -82,15 +82,19 @@ static rw_status print_result(cli *c, const char *json, rw_error *err) {
     return status == RW_OK ? RW_OK : RW_ERR_INTERNAL;
 }
 
-/* The job's status, unless its result can't be printed. */
+/* The job's status, unless its result can't be printed. What was measured by the time it was
+   stopped is a result too. */
 static rw_status run_verb(cli *c, void *options, rw_error *err) {
     char *json = NULL;
     rw_status status = c->verb->run(c, options, &json, err);
     cli_end_progress(c);
-    if (json && (status == RW_OK || status == RW_NO)) {
-        rw_status printed = print_result(c, json, err);
-        if (printed != RW_OK)
+    if (json && (status == RW_OK || status == RW_NO || status == RW_ERR_CANCELLED)) {
+        rw_error print_error = {.offset = RW_NO_OFFSET};
+        rw_status printed = print_result(c, json, &print_error);
+        if (printed != RW_OK) {
             status = printed;
+            *err = print_error;
+        }
     }
     rw_text_free(c->ctx, json);
     return status;

@@ -7,6 +7,8 @@
 static const cli_option options_table[] = {
     {"context", 0, CLI_COUNT, false, offsetof(rw_measure_options, context), 0, 1, 0, "TOKENS",
      "window that a scaling is tried for (default: the longest length)"},
+    {"state", 0, CLI_TEXT, false, offsetof(rw_measure_options, state), 0, 0, 0, "FILE",
+     "keep what is measured in this file, and go on from it after Ctrl-C or a crash"},
 };
 
 static rw_status run(cli *c, void *given, char **json, rw_error *err) {

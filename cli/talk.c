@@ -42,6 +42,27 @@ static void put_time(char out[32], double seconds) {
         snprintf(out, 32, "%lu h %lu min", whole / 3600, whole / 60 % 60);
 }
 
+/* What this process holds of the machine's memory, pages of mapped files too; 0: not known. */
+static double resident_bytes(void) {
+    unsigned long total, resident = 0;
+    FILE *file = fopen("/proc/self/statm", "r");
+    if (!file)
+        return 0;
+    if (fscanf(file, "%lu %lu", &total, &resident) != 2)
+        resident = 0;
+    fclose(file);
+    return (double)resident * (double)sysconf(_SC_PAGESIZE);
+}
+
+static void describe_memory(FILE *out) {
+    char amount[16];
+    double bytes = resident_bytes();
+    if (bytes <= 0)
+        return;
+    put_amount(amount, bytes, true);
+    fprintf(out, ", %sB resident", amount);
+}
+
 static void describe(FILE *out, const char *task, uint64_t done, uint64_t total, const char *unit) {
     char amount[16], left[32];
     bool bytes = strcmp(unit, "bytes") == 0;
@@ -57,14 +78,15 @@ static void describe(FILE *out, const char *task, uint64_t done, uint64_t total,
     fprintf(out, " %s", unit);
     if (total)
         fprintf(out, " (%.0f %%)", 100.0 * (double)done / (double)total);
-    if (rate <= 0.0)
-        return;
-    put_amount(amount, rate, bytes);
-    fprintf(out, ", %s %s/s", amount, unit);
-    if (total > done) {
+    if (rate > 0.0) {
+        put_amount(amount, rate, bytes);
+        fprintf(out, ", %s %s/s", amount, unit);
+    }
+    if (rate > 0.0 && total > done) {
         put_time(left, (double)(total - done) / rate);
         fprintf(out, ", %s left", left);
     }
+    describe_memory(out);
 }
 
 /* On a terminal the line must not wrap, or it could not be overwritten. */

@@ -67,6 +67,7 @@ typedef struct rw_plan_options {
        window: the method is the target's, the factor its own. NULL: none. */
     const char *companion;
     uint64_t companion_original_context; /* its native window; 0: as its config says */
+    const char *kv_type; /* of our engine's cache, whose memory is counted: as for measure */
 } rw_plan_options;
 
 RW_API rw_status rw_plan(rw_context *ctx, const rw_plan_options *options, char **json,
@@ -99,8 +100,18 @@ typedef struct rw_measure_options {
     const char *thresholds;      /* "short_cost=0.05,pack=0.9"; NULL: the defaults         */
     const char *allow_undefined; /* "D3,pack": dimensions that may stay undefined          */
     double usd_per_call;         /* what a call costs, for the foreign K-score; 0: unknown */
+    /* For measure: what was read so far is kept in this file, and a run that was stopped or killed
+       goes on from it. A file of another measurement is refused. NULL: none. */
+    const char *state;
+    /* The engine's choices, recorded in the result. What keys and values are kept as: "f32"
+       (default, exact), "f16", "bf16" or "q8_0"; how weights are multiplied: "f32" (default) or
+       "int8", which quantised weights make fast and which costs up to 3e-3 nats. */
+    const char *kv_type;
+    const char *arithmetic;
 } rw_measure_options;
 
+/* RW_ERR_CANCELLED, once it had begun to read: the JSON is there, with what was measured by then
+   ("interrupted": true). */
 RW_API rw_status rw_measure(rw_context *ctx, const rw_measure_options *options, char **json,
                             rw_error *err);
 
@@ -156,6 +167,8 @@ typedef struct rw_generate_options {
     /* Called with each piece of text as it is made; may be NULL. */
     void (*piece)(void *user, const char *text, size_t size);
     void *user;
+    const char *kv_type;    /* as for measure; NULL: "f16", as runtimes serve text */
+    const char *arithmetic; /* as for measure; NULL: "f32" */
 } rw_generate_options;
 
 RW_API rw_status rw_generate(rw_context *ctx, const rw_generate_options *options, char **json,

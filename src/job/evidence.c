@@ -25,7 +25,8 @@ static rw_status measure(rw_extending *job, const rw_rope_set *rope, bool extend
                                 .no_baseline = extended,
                                 .pack = job->pack,
                                 .like = extended ? job->before : NULL};
-    return rw_measurement_run(job->ctx, &subject, &job->corpus, &options, out, err);
+    RW_TRY(rw_measurement_run(job->ctx, &subject, &job->corpus, &options, out, err));
+    return rw_check_cancel(job->ctx, err); /* a verdict on half of it would be none */
 }
 
 static rw_status write_canary(rw_extending *job, rw_error *err) {

@@ -3,7 +3,7 @@
  */
 #include <string.h>
 
-#include "measure/measure.h"
+#include "measure/journal.h"
 #include "plan/plan.h"
 #include "ropewalk/job.h"
 
@@ -19,7 +19,8 @@ typedef struct measuring {
     rw_model *model;
     rw_tokenizer *tokenizer;
     rw_corpus corpus;
-    rw_pack *pack; /* NULL: none was given */
+    rw_pack *pack;       /* NULL: none was given */
+    rw_journal *journal; /* NULL: none was asked for */
     rw_measurement *measurement;
 } measuring;
 
@@ -77,14 +78,87 @@ static rw_status load(measuring *m, uint64_t *context, rw_error *err) {
     return rw_model_load(m->ctx, m->checkpoint, &m->source.arch, &m->model, err);
 }
 
+/* ---- going on after an interruption ---------------------------------------------------------- */
+
+/* One hash over the checkpoint's files: weights, config, metadata. */
+static rw_status hash_model(measuring *m, rw_sha256 *out, rw_error *err) {
+    rw_hasher *hasher = NULL;
+    rw_status status = rw_hasher_create(m->ctx, &hasher, err);
+    if (status != RW_OK)
+        return status;
+    for (size_t i = 0; i < rw_checkpoint_file_count(m->checkpoint) && status == RW_OK; i++) {
+        const rw_file *file = rw_checkpoint_file(m->checkpoint, i);
+        rw_sha256 digest;
+        status = rw_sha256_range(m->ctx, file, 0, file->size, &digest, err);
+        if (status == RW_OK)
+            rw_hasher_update(hasher, digest.bytes, sizeof digest.bytes);
+    }
+    if (status == RW_OK)
+        return rw_hasher_finish(hasher, out, err);
+    rw_hasher_free(hasher);
+    return status;
+}
+
+static void write_rope(rw_json_writer *w, const rw_rope_set *rope, uint64_t length) {
+    rw_json_key(w, "rope");
+    rw_json_begin_array(w);
+    for (uint32_t i = 0; i < rope->count; i++)
+        rw_rope_group_write(w, &rope->group[i], length);
+    rw_json_end_array(w);
+}
+
+static rw_status hash_rotation(measuring *m, uint64_t context, rw_sha256 *out, rw_error *err) {
+    rw_buf text = {.ctx = m->ctx};
+    rw_json_writer w = {.out = &text};
+    rw_json_begin_object(&w);
+    write_rope(&w, &m->rope, context);
+    rw_json_end_object(&w);
+    rw_status status = rw_buf_status(&text, err);
+    if (status == RW_OK)
+        status = rw_sha256_bytes(m->ctx, (rw_str){text.data, text.size}, out, err);
+    rw_buf_free(&text);
+    return status;
+}
+
+/* Whatever changes a number must be a fact: a new option of the engine belongs here. Threads don't,
+   results are the same bits for any number of them. */
+static rw_status list_facts(measuring *m, const rw_subject *subject, rw_facts *facts,
+                            rw_error *err) {
+    static const char *const levels[] = {"best", "generic", "avx2", "avx512"};
+    rw_sha256 model, rotation;
+    const char *commit = rw_commit();
+    RW_TRY(hash_model(m, &model, err));
+    RW_TRY(hash_rotation(m, subject->context, &rotation, err));
+    rw_facts_add(facts, "program",
+                 rw_arena_format(facts->arena, "%s %s", rw_version(), commit ? commit : "?"));
+    rw_facts_add(facts, "cpu_level", levels[rw_context_cpu_level(m->ctx)]);
+    rw_facts_add_digest(facts, "model", &model);
+    rw_facts_add_digest(facts, "rotation", &rotation);
+    return rw_facts_add_measurement(facts, subject, &m->corpus, m->options, err);
+}
+
+static rw_status open_journal(measuring *m, const rw_subject *subject, rw_error *err) {
+    rw_facts *facts = rw_arena_alloc(&m->arena, sizeof *facts);
+    if (!facts)
+        return rw_fail_memory(err, "measurement", sizeof *facts);
+    facts->arena = &m->arena;
+    RW_TRY(list_facts(m, subject, facts, err));
+    return rw_journal_open(m->ctx, m->options->state, facts, &m->journal, err);
+}
+
+/* ---- the job --------------------------------------------------------------------------------- */
+
 static rw_status run(measuring *m, uint64_t context, rw_error *err) {
-    const rw_subject subject = {.model = m->model,
-                                .tokenizer = m->tokenizer,
-                                .rope = &m->rope,
-                                .native = m->source.windows.native,
-                                .context = context,
-                                .no_baseline = is_scaled(&m->options->scaling),
-                                .pack = m->pack};
+    rw_subject subject = {.model = m->model,
+                          .tokenizer = m->tokenizer,
+                          .rope = &m->rope,
+                          .native = m->source.windows.native,
+                          .context = context,
+                          .no_baseline = is_scaled(&m->options->scaling),
+                          .pack = m->pack};
+    if (m->options->state)
+        RW_TRY(open_journal(m, &subject, err));
+    subject.journal = m->journal;
     return rw_measurement_run(m->ctx, &subject, &m->corpus, m->options, &m->measurement, err);
 }
 
@@ -94,14 +168,6 @@ static void pass_on(rw_diagnostics *to, const rw_diagnostics *from) {
         rw_diagnose(to, item->code, item->severity, item->changes_numbers, item->path, "%s",
                     item->message);
     }
-}
-
-static void write_rope(rw_json_writer *w, const rw_rope_set *rope, uint64_t length) {
-    rw_json_key(w, "rope");
-    rw_json_begin_array(w);
-    for (uint32_t i = 0; i < rope->count; i++)
-        rw_rope_group_write(w, &rope->group[i], length);
-    rw_json_end_array(w);
 }
 
 static rw_status write_result(measuring *m, uint64_t context, char **json, rw_error *err) {
@@ -125,12 +191,23 @@ static rw_status write_result(measuring *m, uint64_t context, char **json, rw_er
 
 static void release(measuring *m) {
     rw_measurement_free(m->measurement);
+    rw_journal_close(m->journal);
     rw_pack_free(m->pack);
     rw_corpus_free(&m->corpus);
     rw_model_free(m->model);
     rw_tokenizer_free(m->tokenizer);
     rw_checkpoint_close(m->checkpoint);
     rw_arena_free(&m->arena);
+}
+
+static rw_status fail_interrupted(const rw_measure_options *options, rw_error *err) {
+    if (options->state)
+        return rw_fail(err, RW_ERR_CANCELLED, "measure.interrupted", options->state,
+                       "stopped before everything was measured; the same command goes on from "
+                       "here");
+    return rw_fail(err, RW_ERR_CANCELLED, "measure.interrupted", NULL,
+                   "stopped before everything was measured; with --state FILE it could go on "
+                   "another time");
 }
 
 rw_status rw_measure(rw_context *ctx, const rw_measure_options *options, char **json,
@@ -147,6 +224,8 @@ rw_status rw_measure(rw_context *ctx, const rw_measure_options *options, char **
         status = run(&m, context, err);
     if (status == RW_OK)
         status = write_result(&m, context, json, err);
+    if (status == RW_OK && rw_measurement_interrupted(m.measurement))
+        status = fail_interrupted(&whole, err);
     release(&m);
     return status;
 }

@@ -3,6 +3,8 @@
  */
 #include "measure/budget.h"
 
+#include <math.h>
+
 /* ---- estimating ------------------------------------------------------------------------------ */
 
 typedef struct counter {
@@ -161,7 +163,21 @@ static rw_status meter_begin(rw_scorer *scorer, size_t length, rw_error *err) {
     if (self->seconds > 0 && spent + next > self->seconds)
         return rw_fail(err, RW_ERR_TIME, "measure.time", "--budget", "the time is up");
     self->done.cost += self->inner->cost(self->inner, length);
+    self->length = length;
+    self->at = 0;
     return self->inner->begin(self->inner, length, err);
+}
+
+/* The share of the work that is done, as so many of the tokens. */
+static void report(const rw_meter *self) {
+    double ahead =
+        self->inner->cost(self->inner, self->length) - self->inner->cost(self->inner, self->at);
+    double total = fmax(self->expected.cost, self->done.cost), done = self->done.cost - ahead;
+    uint64_t tokens =
+        self->expected.tokens > self->done.tokens ? self->expected.tokens : self->done.tokens;
+    if (total > 0)
+        rw_progress(self->ctx, self->task, (uint64_t)(done / total * (double)tokens), tokens,
+                    "tokens");
 }
 
 static rw_status meter_append(rw_scorer *scorer, const int32_t *tokens, size_t count,
@@ -169,8 +185,8 @@ static rw_status meter_append(rw_scorer *scorer, const int32_t *tokens, size_t c
     rw_meter *self = scorer->user;
     RW_TRY(self->inner->append(self->inner, tokens, count, outputs, err));
     self->done.tokens += count;
-    uint64_t total = self->total > self->done.tokens ? self->total : self->done.tokens;
-    rw_progress(self->ctx, self->task, self->done.tokens, total, "tokens");
+    self->at += count;
+    report(self);
     return RW_OK;
 }
 
@@ -180,13 +196,13 @@ static double meter_cost(const rw_scorer *scorer, size_t n) {
 }
 
 void rw_meter_init(rw_meter *out, rw_context *ctx, rw_scorer *inner, const rw_work *expected,
-                   double seconds) {
+                   double begun, double seconds) {
     *out = (rw_meter){.scorer = *inner,
                       .inner = inner,
                       .ctx = ctx,
                       .task = "measure",
-                      .total = expected->tokens,
-                      .begun = rw_now(),
+                      .expected = *expected,
+                      .begun = begun,
                       .seconds = seconds};
     out->scorer.user = out;
     out->scorer.begin = meter_begin;

@@ -25,19 +25,23 @@ rw_status rw_scope_cuts(rw_arena *arena, const rw_scope *asked, const rw_scope *
                         const char ***out, size_t *count, rw_error *err);
 
 /* A scorer around another one that counts, reports progress, and refuses with RW_ERR_TIME what
-   would end after the deadline. */
+   would end after the deadline.
+
+   Progress counts a token by its work: the last ones of a long window take many times as long as
+   the first, and the time that is left is told right only so. */
 typedef struct rw_meter {
     rw_scorer scorer;
     rw_scorer *inner;
     rw_context *ctx;
     const char *task;
-    uint64_t total; /* tokens expected */
-    double begun;   /* rw_now()        */
-    double seconds; /* 0: no deadline  */
+    rw_work expected;
+    double begun;   /* rw_now() */
+    double seconds; /* from `begun` on; 0: no deadline */
     rw_work done;
+    size_t length, at; /* of the sequence: as announced, as read */
 } rw_meter;
 
 void rw_meter_init(rw_meter *out, rw_context *ctx, rw_scorer *inner, const rw_work *expected,
-                   double seconds);
+                   double begun, double seconds);
 
 #endif

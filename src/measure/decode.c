@@ -48,7 +48,7 @@ rw_status rw_decode_run(rw_measurement *m, rw_scorer *scorer, const rw_corpus *c
         return RW_OK;
     const rw_window window = {0, length, position, RW_DECODE_STEPS};
     double stepwise[RW_DECODE_STEPS];
-    m->decode.reason = "the time was up";
+    m->decode.reason = "reading was stopped before";
     RW_TRY(rw_store_fill(&m->store, scorer, (uint32_t)document, &window, length, false, err));
     RW_TRY(decode(scorer, corpus->documents[document].tokens, position, stepwise, err));
     const double *whole = rw_store_find(&m->store, (uint32_t)document, &window, length, false);

@@ -48,6 +48,9 @@ void rw_pack_free(rw_pack *pack); /* NULL is fine */
 /* Everything one measurement found; memory in its arena. */
 typedef struct rw_measurement rw_measurement;
 
+/* Remembers what was read, so that a measurement that was stopped can go on (journal.h). */
+typedef struct rw_journal rw_journal;
+
 typedef struct rw_subject {
     const rw_model *model;
     const rw_tokenizer *tokenizer;
@@ -60,11 +63,12 @@ typedef struct rw_subject {
        that the gate compares like with like. NULL: by the options. */
     const rw_measurement *like;
     const rw_pack *pack; /* asked too; NULL: none */
+    rw_journal *journal; /* NULL: none */
 } rw_subject;
 
 /* Measures `subject` by `options` (path, scaling and data are already resolved into the other
-   arguments). A run that is out of budget returns what it has, marked, with RW_OK; a cancelled one
-   returns nothing. The result does not need `subject` or `corpus` any more. Codes:
+   arguments). A run that is out of budget, or was cancelled once reading had begun, returns what it
+   has, marked, with RW_OK. The result does not need `subject` or `corpus` any more. Codes:
    measure.protocol, measure.task, measure.length, measure.depth (RW_ERR_USAGE),
    measure.documents_short. */
 rw_status rw_measurement_run(rw_context *ctx, const rw_subject *subject, const rw_corpus *corpus,
@@ -75,6 +79,9 @@ void rw_measurement_free(rw_measurement *measurement);
 /* What `suite` ("fast"; NULL: none) means for options that were not given, filled in. Code:
    measure.suite (RW_ERR_USAGE). */
 rw_status rw_suite_apply(const char *suite, rw_measure_options *options, rw_error *err);
+
+/* It was cancelled before everything was measured. */
+bool rw_measurement_interrupted(const rw_measurement *measurement);
 
 /* To add what the caller has to say before the measurement is written. */
 rw_diagnostics *rw_measurement_diagnostics(rw_measurement *measurement);

@@ -4,7 +4,7 @@
 #include <math.h>
 #include <stdio.h>
 
-#include "measure/budget.h"
+#include "measure/journal.h"
 
 /* Enough tokens to know the speed by, few enough to cost nothing. */
 enum { WARM_UP = 32, TRIAL_READ = 512 };
@@ -73,9 +73,12 @@ static rw_status time_first_piece(rw_scorer *scorer, const rw_corpus *corpus, do
     return RW_OK;
 }
 
+/* `wanted_seconds` is NaN where an earlier run knew it. */
 static void tell_cuts(rw_measurement *m, double wanted_seconds) {
-    rw_log(m->ctx, RW_INFO, "the budget is %.0f s, the whole measurement would take about %.0f s",
-           m->budget_seconds, wanted_seconds);
+    if (!isnan(wanted_seconds))
+        rw_log(m->ctx, RW_INFO,
+               "the budget is %.0f s, the whole measurement would take about %.0f s",
+               m->budget_seconds, wanted_seconds);
     for (size_t i = 0; i < m->cut_count; i++) {
         rw_log(m->ctx, RW_WARNING, "to keep the budget: %s", m->cuts[i]);
         rw_diagnose(&m->diagnostics, "measure.budget_cut", RW_WARNING, false, m->cuts[i],
@@ -97,27 +100,45 @@ static rw_status take_cuts(rw_measurement *m, const rw_measurement *like, rw_err
     return RW_OK;
 }
 
-static rw_status keep_budget(rw_measurement *m, rw_scorer *scorer, const rw_corpus *corpus,
-                             rw_error *err) {
+/* The scope that the budget leaves, and what it is expected to take. */
+static rw_status cut_scope(rw_measurement *m, const rw_making *making, double *wanted_seconds,
+                           rw_error *err) {
     double unit_seconds;
     rw_work wanted, left;
-    const rw_scope asked = m->scope;
-    RW_TRY(time_first_piece(scorer, corpus, &unit_seconds, err));
-    RW_TRY(rw_work_estimate(&asked, scorer, corpus, &wanted, err));
+    RW_TRY(time_first_piece(making->scorer, making->corpus, &unit_seconds, err));
+    RW_TRY(rw_work_estimate(&m->scope, making->scorer, making->corpus, &wanted, err));
     if (unit_seconds > 0)
-        RW_TRY(rw_scope_cut(&m->scope, scorer, corpus,
+        RW_TRY(rw_scope_cut(&m->scope, making->scorer, making->corpus,
                             budget_share * m->budget_seconds / unit_seconds, err));
-    RW_TRY(rw_work_estimate(&m->scope, scorer, corpus, &left, err));
-    RW_TRY(rw_scope_cuts(&m->arena, &asked, &m->scope, &m->cuts, &m->cut_count, err));
+    RW_TRY(rw_work_estimate(&m->scope, making->scorer, making->corpus, &left, err));
     m->predicted_seconds = left.cost * unit_seconds;
-    tell_cuts(m, wanted.cost * unit_seconds);
-    if (m->scope.pack && m->predicted_seconds > m->budget_seconds) {
-        rw_log(m->ctx, RW_WARNING,
-               "the pack alone takes longer than the budget: its last items "
-               "will be left unread");
-        rw_diagnose(&m->diagnostics, "measure.budget_pack", RW_WARNING, false, "--budget",
-                    "the pack alone takes longer than the budget");
-    }
+    *wanted_seconds = wanted.cost * unit_seconds;
+    return RW_OK;
+}
+
+static void warn_of_pack(rw_measurement *m) {
+    if (!m->scope.pack || !(m->predicted_seconds > m->budget_seconds))
+        return;
+    rw_log(m->ctx, RW_WARNING,
+           "the pack alone takes longer than the budget: its last items will be left unread");
+    rw_diagnose(&m->diagnostics, "measure.budget_pack", RW_WARNING, false, "--budget",
+                "the pack alone takes longer than the budget");
+}
+
+/* A run that goes on keeps the cuts that it began with. */
+static rw_status keep_budget(rw_measurement *m, const rw_making *making, rw_error *err) {
+    const rw_scope asked = m->scope;
+    double wanted_seconds = NAN;
+    rw_journal *journal = making->journal;
+    bool taken =
+        journal && rw_journal_take_cut(journal, making->side, &m->scope, &m->predicted_seconds);
+    if (!taken)
+        RW_TRY(cut_scope(m, making, &wanted_seconds, err));
+    if (journal && !taken)
+        RW_TRY(rw_journal_note_cut(journal, making->side, &m->scope, m->predicted_seconds, err));
+    RW_TRY(rw_scope_cuts(&m->arena, &asked, &m->scope, &m->cuts, &m->cut_count, err));
+    tell_cuts(m, wanted_seconds);
+    warn_of_pack(m);
     return RW_OK;
 }
 
@@ -169,20 +190,33 @@ static void finish_pack(rw_measurement *m) {
 
 /* ---- running --------------------------------------------------------------------------------- */
 
-static rw_status run_parts(rw_measurement *m, rw_meter *meter, const rw_tokenizer *tokenizer,
-                           const rw_corpus *corpus, rw_error *err) {
+static rw_status run_parts(rw_measurement *m, rw_scorer *scorer, const char **task,
+                           const rw_making *making, rw_error *err) {
+    const rw_corpus *corpus = making->corpus;
     if (m->scope.perplexity) {
-        meter->task = "perplexity";
-        RW_TRY(rw_perplexity_fill(&m->scope, &m->store, &meter->scorer, err));
-        RW_TRY(rw_decode_run(m, &meter->scorer, corpus, err));
+        *task = "perplexity";
+        RW_TRY(rw_perplexity_fill(&m->scope, &m->store, scorer, err));
+        RW_TRY(rw_decode_run(m, scorer, corpus, err));
     }
     if (m->scope.pack) { /* the asker's own questions before ours, should the time run out */
-        const rw_pack_setting setting = pack_setting(m, tokenizer, corpus);
-        meter->task = "pack";
-        RW_TRY(rw_pack_answer(&m->arena, m->scope.pack, &setting, &meter->scorer, m->pack, err));
+        const rw_pack_setting setting = pack_setting(m, making->tokenizer, corpus);
+        *task = "pack";
+        RW_TRY(rw_pack_answer(&m->arena, m->scope.pack, &setting, scorer, m->pack, err));
     }
-    meter->task = "retrieval";
-    return rw_retrieval_run(m, &meter->scorer, corpus, tokenizer, err);
+    *task = "retrieval";
+    return rw_retrieval_run(m, scorer, corpus, making->tokenizer, err);
+}
+
+/* The parts, with what the journal knows (where there is one) coming from there. */
+static rw_status run_metered(rw_measurement *m, rw_meter *meter, const rw_making *making,
+                             rw_error *err) {
+    rw_journal_scorer scorer;
+    if (!making->journal)
+        return run_parts(m, &meter->scorer, &meter->task, making, err);
+    RW_TRY(rw_journal_scorer_init(&scorer, making->journal, making->side, meter, err));
+    rw_status status = run_parts(m, &scorer.scorer, &meter->task, making, err);
+    rw_journal_scorer_free(&scorer);
+    return status;
 }
 
 static void diagnose_rows(rw_measurement *m) {
@@ -202,58 +236,70 @@ static void diagnose_rows(rw_measurement *m) {
                         "only %zu documents at length %zu: no interval (it takes %d)",
                         row->document_count, row->length, RW_BOOTSTRAP_DOCUMENTS_MIN);
     }
+    if (m->interrupted)
+        rw_diagnose(&m->diagnostics, "measure.interrupted", RW_WARNING, true, "",
+                    "it was stopped before everything was measured: this is what there was by "
+                    "then");
     if (m->out_of_time)
         rw_diagnose(&m->diagnostics, "measure.out_of_time", RW_WARNING, false, "",
                     "the budget was used up before everything was measured");
 }
 
-static rw_status run_all(rw_measurement *m, rw_scorer *scorer, const rw_tokenizer *tokenizer,
-                         const rw_corpus *corpus, const rw_measurement *like, rw_error *err) {
-    double begun = rw_now();
-    rw_work expected;
-    RW_TRY(copy_corpus_facts(m, corpus, err));
-    RW_TRY(check_documents(m, corpus, err));
-    if (like)
-        RW_TRY(take_cuts(m, like, err));
-    else if (m->budget_seconds > 0)
-        RW_TRY(keep_budget(m, scorer, corpus, err));
-    RW_TRY(rw_work_estimate(&m->scope, scorer, corpus, &expected, err));
-    double left = m->budget_seconds > 0 ? fmax(m->budget_seconds - (rw_now() - begun), 1e-3) : 0;
-    rw_meter meter;
-    rw_meter_init(&meter, m->ctx, scorer, &expected, left);
-    RW_TRY(begin_pack(m, tokenizer, corpus, err));
-    rw_status status = run_parts(m, &meter, tokenizer, corpus, err);
-    finish_pack(m);
+/* What ends reading but leaves a result. */
+static rw_status take_end(rw_measurement *m, rw_status status) {
     m->out_of_time = status == RW_ERR_TIME;
+    m->interrupted = status == RW_ERR_CANCELLED;
+    return m->out_of_time || m->interrupted ? RW_OK : status;
+}
+
+static rw_status run_all(rw_measurement *m, const rw_making *making, rw_error *err) {
+    double begun = rw_now() - (making->journal ? rw_journal_seconds(making->journal) : 0);
+    rw_work expected;
+    RW_TRY(copy_corpus_facts(m, making->corpus, err));
+    RW_TRY(check_documents(m, making->corpus, err));
+    if (making->like)
+        RW_TRY(take_cuts(m, making->like, err));
+    else if (m->budget_seconds > 0)
+        RW_TRY(keep_budget(m, making, err));
+    RW_TRY(rw_work_estimate(&m->scope, making->scorer, making->corpus, &expected, err));
+    rw_meter meter;
+    rw_meter_init(&meter, m->ctx, making->scorer, &expected, begun, m->budget_seconds);
+    RW_TRY(begin_pack(m, making->tokenizer, making->corpus, err));
+    RW_TRY(take_end(m, run_metered(m, &meter, making, err)));
+    finish_pack(m);
     m->tokens_read = meter.done.tokens;
-    if (status != RW_OK && !m->out_of_time)
-        return status;
-    RW_TRY(rw_perplexity_derive(m, tokenizer, err));
+    RW_TRY(rw_perplexity_derive(m, making->tokenizer, err));
     m->seconds = rw_now() - begun;
     diagnose_rows(m);
     return RW_OK;
 }
 
-rw_status rw_measurement_make(rw_context *ctx, const rw_scope *scope, rw_scorer *scorer,
-                              const rw_tokenizer *tokenizer, const rw_corpus *corpus,
-                              const rw_measure_options *options, const rw_measurement *like,
-                              rw_measurement **out, rw_error *err) {
-    *out = NULL;
-    rw_measurement *m = rw_calloc(ctx, 1, sizeof *m);
-    if (!m)
-        return rw_fail_memory(err, "measurement", sizeof *m);
+static void begin_measurement(rw_measurement *m, rw_context *ctx, const rw_making *making) {
+    const rw_measure_options *options = making->options;
+    bool depends = making->scorer->depends_on_length;
     m->ctx = ctx;
     m->arena.ctx = ctx;
-    m->scope = *scope;
-    m->depends_on_length = scorer->depends_on_length;
-    m->store = (rw_store){
-        .arena = &m->arena, .corpus = corpus, .depends_on_length = scorer->depends_on_length};
+    m->scope = *making->scope;
+    m->depends_on_length = depends;
+    m->store =
+        (rw_store){.arena = &m->arena, .corpus = making->corpus, .depends_on_length = depends};
     m->diagnostics.arena = &m->arena;
     m->decode.reason = "perplexity was not asked for";
     m->budget_seconds = options->budget_seconds;
     m->no_timing = options->no_timing;
     m->suite = options->suite ? rw_arena_format(&m->arena, "%s", options->suite) : NULL;
-    rw_status status = run_all(m, scorer, tokenizer, corpus, like, err);
+}
+
+rw_status rw_measurement_make(rw_context *ctx, const rw_making *making, rw_measurement **out,
+                              rw_error *err) {
+    *out = NULL;
+    rw_measurement *m = rw_calloc(ctx, 1, sizeof *m);
+    if (!m)
+        return rw_fail_memory(err, "measurement", sizeof *m);
+    begin_measurement(m, ctx, making);
+    rw_making named = *making;
+    named.side = making->side ? making->side : "one";
+    rw_status status = run_all(m, &named, err);
     m->store.corpus = NULL; /* the caller's */
     m->scope.pack = NULL;
     if (status != RW_OK) {
@@ -277,8 +323,15 @@ rw_status rw_measurement_run(rw_context *ctx, const rw_subject *subject, const r
         scope.pack = subject->pack;
     }
     rw_model_scorer_init(&scorer, subject);
-    rw_status status = rw_measurement_make(ctx, &scope, &scorer.scorer, subject->tokenizer, corpus,
-                                           options, subject->like, out, err);
+    const rw_making making = {.scope = &scope,
+                              .scorer = &scorer.scorer,
+                              .tokenizer = subject->tokenizer,
+                              .corpus = corpus,
+                              .options = options,
+                              .like = subject->like,
+                              .journal = subject->journal,
+                              .side = subject->like ? "after" : "before"};
+    rw_status status = rw_measurement_make(ctx, &making, out, err);
     rw_model_scorer_free(&scorer);
     return status;
 }
@@ -289,6 +342,10 @@ void rw_measurement_free(rw_measurement *measurement) {
     rw_context *ctx = measurement->ctx;
     rw_arena_free(&measurement->arena);
     rw_free(ctx, measurement);
+}
+
+bool rw_measurement_interrupted(const rw_measurement *measurement) {
+    return measurement->interrupted;
 }
 
 rw_diagnostics *rw_measurement_diagnostics(rw_measurement *measurement) {

@@ -78,7 +78,7 @@ struct rw_measurement {
     /* budget and time */
     double budget_seconds, predicted_seconds, seconds;
     uint64_t tokens_read;
-    bool out_of_time;
+    bool out_of_time, interrupted;
     bool no_timing;
     const char *suite; /* NULL: none */
     const char **cuts; /* [cut_count] what the budget took away, in words */
@@ -100,10 +100,19 @@ rw_status rw_retrieval_run(rw_measurement *m, rw_scorer *scorer, const rw_corpus
 rw_status rw_decode_run(rw_measurement *m, rw_scorer *scorer, const rw_corpus *corpus,
                         rw_error *err);
 
-/* The whole measurement on any scorer (measurement.c); `like` as in rw_subject, or NULL. */
-rw_status rw_measurement_make(rw_context *ctx, const rw_scope *scope, rw_scorer *scorer,
-                              const rw_tokenizer *tokenizer, const rw_corpus *corpus,
-                              const rw_measure_options *options, const rw_measurement *like,
-                              rw_measurement **out, rw_error *err);
+/* A whole measurement on any scorer. */
+typedef struct rw_making {
+    const rw_scope *scope;
+    rw_scorer *scorer;
+    const rw_tokenizer *tokenizer;
+    const rw_corpus *corpus;
+    const rw_measure_options *options;
+    const rw_measurement *like; /* as in rw_subject, or NULL     */
+    rw_journal *journal;        /* NULL: none                     */
+    const char *side;           /* "before", "after": for the journal; NULL: "one" */
+} rw_making;
+
+rw_status rw_measurement_make(rw_context *ctx, const rw_making *making, rw_measurement **out,
+                              rw_error *err);
 
 #endif

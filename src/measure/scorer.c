@@ -3,13 +3,39 @@
  */
 #include "measure/scorer.h"
 
-/* Reading that many tokens takes seconds at least: the model reports its own progress then. */
-enum { LONG_READ = 8192 };
+/* What `outputs` wants of the piece [begin, begin + count); count 0: nothing. */
+static rw_outputs outputs_of(const rw_outputs *outputs, size_t begin, size_t count) {
+    rw_outputs part = {0};
+    if (!outputs || outputs->first >= begin + count || outputs->first + outputs->count <= begin)
+        return part;
+    size_t from = outputs->first > begin ? outputs->first : begin;
+    size_t end = outputs->first + outputs->count;
+    size_t at = from - outputs->first; /* of the part in the arrays */
+    part.first = from - begin;
+    part.count = (end < begin + count ? end : begin + count) - from;
+    part.target = outputs->target ? outputs->target + at : NULL;
+    part.nll = outputs->nll ? outputs->nll + at : NULL;
+    part.argmax = outputs->argmax ? outputs->argmax + at : NULL;
+    return part;
+}
+
+rw_status rw_scorer_read_part(rw_scorer *scorer, const int32_t *tokens, size_t count, size_t length,
+                              const rw_outputs *outputs, size_t *done, rw_error *err) {
+    *done = 0;
+    RW_TRY(scorer->begin(scorer, length, err));
+    for (size_t begin = 0; begin < count; begin += RW_READ_PIECE) {
+        size_t size = count - begin < RW_READ_PIECE ? count - begin : RW_READ_PIECE;
+        const rw_outputs part = outputs_of(outputs, begin, size);
+        RW_TRY(scorer->append(scorer, tokens + begin, size, part.count ? &part : NULL, err));
+        *done += part.count;
+    }
+    return RW_OK;
+}
 
 rw_status rw_scorer_read(rw_scorer *scorer, const int32_t *tokens, size_t count, size_t length,
                          const rw_outputs *outputs, rw_error *err) {
-    RW_TRY(scorer->begin(scorer, length, err));
-    return scorer->append(scorer, tokens, count, outputs, err);
+    size_t done;
+    return rw_scorer_read_part(scorer, tokens, count, length, outputs, &done, err);
 }
 
 static rw_status model_begin(rw_scorer *scorer, size_t length, rw_error *err) {
@@ -27,8 +53,7 @@ static rw_status model_begin(rw_scorer *scorer, size_t length, rw_error *err) {
 static rw_status model_append(rw_scorer *scorer, const int32_t *tokens, size_t count,
                               const rw_outputs *outputs, rw_error *err) {
     rw_model_scorer *self = scorer->user;
-    const char *task = count >= LONG_READ ? "read" : NULL;
-    return rw_session_forward(self->session, tokens, count, outputs, task, err);
+    return rw_session_forward(self->session, tokens, count, outputs, NULL, err);
 }
 
 static double model_cost(const rw_scorer *scorer, size_t n) {

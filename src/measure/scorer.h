@@ -22,9 +22,16 @@ struct rw_scorer {
     int32_t window_bos; /* < 0: none */
 };
 
+/* Sequences are read in pieces of so many tokens: what a run that is stopped has read stays, and
+   progress moves. */
+enum { RW_READ_PIECE = 2048 };
+
 /* One whole sequence of `count` tokens, resolved at `length`. */
 rw_status rw_scorer_read(rw_scorer *scorer, const int32_t *tokens, size_t count, size_t length,
                          const rw_outputs *outputs, rw_error *err);
+/* The same, and *done says how many of the outputs are there, also when it fails. */
+rw_status rw_scorer_read_part(rw_scorer *scorer, const int32_t *tokens, size_t count, size_t length,
+                              const rw_outputs *outputs, size_t *done, rw_error *err);
 
 /* Runs sequences on `subject`'s model, in one session that is made anew when a longer one comes. */
 typedef struct rw_model_scorer {

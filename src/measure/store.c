@@ -40,7 +40,7 @@ static rw_record *add_record(rw_store *store) {
 
 /* The tokens of the window: the document's own, or a copy that begins with BOS. */
 static rw_status read_window(const rw_store *store, rw_scorer *scorer, const rw_record *record,
-                             rw_error *err) {
+                             size_t *done, rw_error *err) {
     rw_context *ctx = store->arena->ctx;
     const rw_window *window = &record->window;
     const int32_t *tokens = store->corpus->documents[record->document].tokens + window->start;
@@ -49,13 +49,15 @@ static rw_status read_window(const rw_store *store, rw_scorer *scorer, const rw_
                                 .target = tokens + window->first + 1,
                                 .nll = record->nll};
     if (!record->bos || scorer->window_bos < 0)
-        return rw_scorer_read(scorer, tokens, window->read, record->regime, &outputs, err);
+        return rw_scorer_read_part(scorer, tokens, window->read, record->regime, &outputs, done,
+                                   err);
     int32_t *copy = rw_calloc(ctx, window->read, sizeof *copy);
     if (!copy)
         return rw_fail_memory(err, "window", window->read * sizeof *copy);
     memcpy(copy, tokens, window->read * sizeof *copy);
     copy[0] = scorer->window_bos;
-    rw_status status = rw_scorer_read(scorer, copy, window->read, record->regime, &outputs, err);
+    rw_status status =
+        rw_scorer_read_part(scorer, copy, window->read, record->regime, &outputs, done, err);
     rw_free(ctx, copy);
     return status;
 }
@@ -71,8 +73,10 @@ rw_status rw_store_fill(rw_store *store, rw_scorer *scorer, uint32_t document,
     rw_record *record = add_record(store);
     if (!made.nll || !record)
         return rw_fail_memory(err, "measurement", made.window.count * sizeof *made.nll);
-    RW_TRY(read_window(store, scorer, &made, err));
+    size_t done = 0;
+    rw_status status = read_window(store, scorer, &made, &done, err);
+    made.window.count = done;
     *record = made;
-    store->count++;
-    return RW_OK;
+    store->count += done > 0;
+    return status;
 }

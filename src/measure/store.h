@@ -29,7 +29,7 @@ const double *rw_store_find(const rw_store *store, uint32_t document, const rw_w
                             size_t length, bool bos);
 
 /* Makes sure that they are there, reading the window if they are not. A window at 0 is stored
-   whole, for the shorter lengths to come. */
+   whole, for the shorter lengths to come. What was read before a failure is stored too. */
 rw_status rw_store_fill(rw_store *store, rw_scorer *scorer, uint32_t document,
                         const rw_window *window, size_t length, bool bos, rw_error *err);
 

@@ -162,6 +162,7 @@ void rw_measurement_write(rw_json_writer *w, const rw_measurement *measurement) 
     rw_json_member_string(w, "suite", m->suite);
     rw_json_member_u64(w, "native", m->scope.native);
     rw_json_member_u64(w, "context", m->scope.context);
+    rw_json_member_bool(w, "interrupted", m->interrupted);
     write_data(w, m);
     write_rows(w, m);
     write_tails(w, m);

@@ -77,7 +77,8 @@ typedef struct fake_model {
     uint64_t sequences, tokens;
     bool remembers; /* retrieval: the arg max is the target */
     rw_status fails_with;
-    uint64_t fails_after; /* sequences */
+    uint64_t fails_after;           /* sequences */
+    uint64_t appends, cancelled_at; /* append that is cancelled, from 1; 0: none */
 } fake_model;
 
 static inline double fake_nll(const fake_model *fake, size_t position, int32_t target) {
@@ -98,7 +99,8 @@ static inline rw_status fake_begin(rw_scorer *scorer, size_t length, rw_error *e
 static inline rw_status fake_append(rw_scorer *scorer, const int32_t *tokens, size_t count,
                                     const rw_outputs *outputs, rw_error *err) {
     fake_model *fake = scorer->user;
-    (void)err;
+    if (++fake->appends == fake->cancelled_at)
+        return rw_fail(err, RW_ERR_CANCELLED, "test.cancelled", "", "as planned");
     assert_true(fake->at + count <= fake->length);
     for (size_t i = 0; outputs && i < outputs->count; i++) {
         size_t in_call = outputs->first + i;

@@ -545,8 +545,12 @@ static rw_measurement *measured(pack_test *test, rw_pack *pack, rw_scorer *score
         .lengths = lengths, .length_count = 2, .no_timing = true, .tasks = "perplexity"};
     const rw_subject subject = {.native = 512, .context = 2048, .pack = pack};
     assert_ok(rw_scope_make(&subject, &test->corpus, &options, &scope, &err));
-    assert_ok(rw_measurement_make(test->ctx, &scope, scorer, test->tokenizer, &test->corpus,
-                                  &options, NULL, &m, &err));
+    const rw_making making = {.scope = &scope,
+                              .scorer = scorer,
+                              .tokenizer = test->tokenizer,
+                              .corpus = &test->corpus,
+                              .options = &options};
+    assert_ok(rw_measurement_make(test->ctx, &making, &m, &err));
     return m;
 }
 
