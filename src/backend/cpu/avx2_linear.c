@@ -120,57 +120,49 @@ RW_AVX2 static void turn(const float *from, size_t depth, float *to, size_t pane
 
 /* ---- widening -------------------------------------------------------------------------------- */
 
-RW_AVX2_INLINE void widen_8(__m128i codes, int zero, float scale, const float *minimum,
-                            float *out) {
-    __m256i q = _mm256_sub_epi32(_mm256_cvtepu8_epi32(codes), _mm256_set1_epi32(zero));
-    __m256 value = _mm256_mul_ps(_mm256_cvtepi32_ps(q), _mm256_set1_ps(scale));
-    if (minimum)
-        value = _mm256_sub_ps(value, _mm256_set1_ps(*minimum));
-    _mm256_storeu_ps(out, value);
+RW_AVX2_INLINE void widen_8(const rw_type256 type, const rw_run256 *run, int i, float *out) {
+    __m256 value = _mm256_mul_ps(rw_codes256(run, i, type.zero), run->scale[i / 2]);
+    if (type.minimum)
+        value = _mm256_sub_ps(value, run->minimum);
+    _mm256_storeu_ps(out + LANES * i, value);
 }
 
-typedef rw_run256 (*unpack_fn)(const uint8_t *block, size_t run);
-
-/* All but `packed`, `count` and `out` are constants where this is called. */
-RW_AVX2_INLINE void widen_runs(unpack_fn unpack, int zero, bool has_minimum, const void *packed,
-                               size_t count, size_t runs, size_t bytes, float *out) {
+RW_AVX2_INLINE void widen_runs(const rw_type256 type, const void *packed, size_t count,
+                               float *out) {
     const uint8_t *in = packed;
-    for (; count > 0; count -= runs * RW_RUN, in += bytes)
-        for (size_t i = 0; i < runs; i++, out += RW_RUN) {
-            rw_run256 run = unpack(in, i);
-            const float *minimum = has_minimum ? &run.minimum : NULL;
-            __m128i low = _mm256_castsi256_si128(run.codes);
-            __m128i high = _mm256_extracti128_si256(run.codes, 1);
-            widen_8(low, zero, run.scale[0], minimum, out);
-            widen_8(_mm_srli_si128(low, 8), zero, run.scale[0], minimum, out + LANES);
-            widen_8(high, zero, run.scale[1], minimum, out + 2 * LANES);
-            widen_8(_mm_srli_si128(high, 8), zero, run.scale[1], minimum, out + 3 * LANES);
+    for (; count > 0; count -= type.runs * RW_RUN, in += type.bytes)
+        for (size_t i = 0; i < type.runs; i++, out += RW_RUN) {
+            rw_run256 run = type.unpack(in, i);
+            widen_8(type, &run, 0, out);
+            widen_8(type, &run, 1, out);
+            widen_8(type, &run, 2, out);
+            widen_8(type, &run, 3, out);
         }
 }
 
 RW_AVX2 static void widen_q8_0(const void *packed, size_t count, float *out) {
-    widen_runs(rw_q8_0_256, 128, false, packed, count, 1, 34, out);
+    widen_runs(rw_q8_0, packed, count, out);
 }
 RW_AVX2 static void widen_q4_0(const void *packed, size_t count, float *out) {
-    widen_runs(rw_q4_0_256, 8, false, packed, count, 1, 18, out);
+    widen_runs(rw_q4_0, packed, count, out);
 }
 RW_AVX2 static void widen_q4_1(const void *packed, size_t count, float *out) {
-    widen_runs(rw_q4_1_256, 0, true, packed, count, 1, 20, out);
+    widen_runs(rw_q4_1, packed, count, out);
 }
 RW_AVX2 static void widen_q5_0(const void *packed, size_t count, float *out) {
-    widen_runs(rw_q5_0_256, 16, false, packed, count, 1, 22, out);
+    widen_runs(rw_q5_0, packed, count, out);
 }
 RW_AVX2 static void widen_q5_1(const void *packed, size_t count, float *out) {
-    widen_runs(rw_q5_1_256, 0, true, packed, count, 1, 24, out);
+    widen_runs(rw_q5_1, packed, count, out);
 }
 RW_AVX2 static void widen_q4_k(const void *packed, size_t count, float *out) {
-    widen_runs(rw_q4_k_256, 0, true, packed, count, 8, 144, out);
+    widen_runs(rw_q4_k, packed, count, out);
 }
 RW_AVX2 static void widen_q5_k(const void *packed, size_t count, float *out) {
-    widen_runs(rw_q5_k_256, 0, true, packed, count, 8, 176, out);
+    widen_runs(rw_q5_k, packed, count, out);
 }
 RW_AVX2 static void widen_q6_k(const void *packed, size_t count, float *out) {
-    widen_runs(rw_q6_k_256, 32, false, packed, count, 8, 210, out);
+    widen_runs(rw_q6_k, packed, count, out);
 }
 
 RW_AVX2 static void widen_f16(const void *packed, size_t count, float *out) {
@@ -205,43 +197,12 @@ const rw_widen_fn rw_avx2_widen[RW_ELEMENT_COUNT] = {
     [RW_ELEMENT_Q5_K] = widen_q5_k, [RW_ELEMENT_Q6_K] = widen_q6_k,
 };
 
-/* ---- dot products ---------------------------------------------------------------------------- */
-
-RW_AVX2_INLINE float sum_of(__m256 x) {
-    __m128 half = _mm_add_ps(_mm256_castps256_ps128(x), _mm256_extractf128_ps(x, 1));
-    half = _mm_add_ps(half, _mm_movehl_ps(half, half));
-    return _mm_cvtss_f32(_mm_add_ss(half, _mm_movehdup_ps(half)));
-}
-
-/* Four sums side by side hide the multiply-add's latency. */
-RW_AVX2 static float dot(const float *w, const float *x, size_t n) {
-    __m256 s0 = _mm256_setzero_ps(), s1 = s0, s2 = s0, s3 = s0;
-    size_t i = 0;
-    for (; i + 4 * LANES <= n; i += 4 * LANES) {
-        const float *a = w + i, *b = x + i;
-        s0 = _mm256_fmadd_ps(_mm256_loadu_ps(a), _mm256_loadu_ps(b), s0);
-        s1 = _mm256_fmadd_ps(_mm256_loadu_ps(a + 8), _mm256_loadu_ps(b + 8), s1);
-        s2 = _mm256_fmadd_ps(_mm256_loadu_ps(a + 16), _mm256_loadu_ps(b + 16), s2);
-        s3 = _mm256_fmadd_ps(_mm256_loadu_ps(a + 24), _mm256_loadu_ps(b + 24), s3);
-    }
-    float sum = sum_of(_mm256_add_ps(_mm256_add_ps(s0, s1), _mm256_add_ps(s2, s3)));
-    for (; i < n; i++)
-        sum += w[i] * x[i];
-    return sum;
-}
-
-static void dots(const float *w, size_t n, const float *x, size_t stride, size_t rows, float *out,
-                 size_t apart) {
-    for (size_t row = 0; row < rows; row++)
-        out[row * apart] += dot(w, x + row * stride, n);
-}
-
 const rw_cpu_weights rw_cpu_avx2_weights = {
     .panel = PANEL,
     .widen = rw_avx2_widen,
     .turn = turn,
     .multiply = multiply,
-    .dots = dots,
+    .dot = rw_avx2_dot,
 };
 
 #endif

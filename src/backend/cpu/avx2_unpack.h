@@ -15,19 +15,31 @@
 
 /* As rw_run. */
 typedef struct rw_run256 {
-    __m256i codes; /* uint8 [32] */
-    float scale[2];
-    float minimum;
+    __m256i codes;            /* uint8 [32] */
+    __m256 scale[2], minimum; /* eight times the same */
 } rw_run256;
 
-RW_AVX2_INLINE float rw_half256(const uint8_t *at) {
-    uint16_t half;
+/* Eight times the half at `at`. */
+RW_AVX2_INLINE __m256 rw_half256(const uint8_t *at) {
+    short half;
     memcpy(&half, at, sizeof half);
-    return _mm_cvtss_f32(_mm_cvtph_ps(_mm_cvtsi32_si128(half)));
+    return _mm256_cvtph_ps(_mm_set1_epi16(half));
+}
+
+RW_AVX2_INLINE __m256 rw_negative256(__m256 x) {
+    return _mm256_xor_ps(x, _mm256_set1_ps(-0.0f));
 }
 
 RW_AVX2_INLINE __m256i rw_load256(const uint8_t *at) {
     return _mm256_loadu_si256((const __m256i *)(const void *)at);
+}
+
+/* The scales of eight blocks of Q8_0. */
+RW_AVX2_INLINE void rw_q8_0_scales(const uint8_t *blocks, float *out) {
+    uint16_t halves[8];
+    for (int i = 0; i < 8; i++)
+        memcpy(&halves[i], blocks + 34 * i, sizeof halves[i]);
+    _mm256_storeu_ps(out, _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(void *)halves)));
 }
 
 /* 16 bytes to 32 nibbles: the low ones first. */
@@ -52,35 +64,36 @@ RW_AVX2_INLINE __m256i rw_fifths256(const uint8_t *at) {
 
 RW_AVX2_INLINE rw_run256 rw_q8_0_256(const uint8_t *block, size_t run) {
     (void)run;
-    float scale = rw_half256(block);
+    __m256 scale = rw_half256(block);
     __m256i codes = _mm256_xor_si256(rw_load256(block + 2), _mm256_set1_epi8(-128));
-    return (rw_run256){codes, {scale, scale}, 0.0f};
+    return (rw_run256){codes, {scale, scale}, _mm256_setzero_ps()};
 }
 
 RW_AVX2_INLINE rw_run256 rw_q4_0_256(const uint8_t *block, size_t run) {
     (void)run;
-    float scale = rw_half256(block);
-    return (rw_run256){rw_nibbles256(block + 2), {scale, scale}, 0.0f};
+    __m256 scale = rw_half256(block);
+    return (rw_run256){rw_nibbles256(block + 2), {scale, scale}, _mm256_setzero_ps()};
 }
 
 RW_AVX2_INLINE rw_run256 rw_q4_1_256(const uint8_t *block, size_t run) {
     (void)run;
-    float scale = rw_half256(block);
-    return (rw_run256){rw_nibbles256(block + 4), {scale, scale}, -rw_half256(block + 2)};
+    __m256 scale = rw_half256(block);
+    return (rw_run256){
+        rw_nibbles256(block + 4), {scale, scale}, rw_negative256(rw_half256(block + 2))};
 }
 
 RW_AVX2_INLINE rw_run256 rw_q5_0_256(const uint8_t *block, size_t run) {
     (void)run;
-    float scale = rw_half256(block);
+    __m256 scale = rw_half256(block);
     __m256i codes = _mm256_or_si256(rw_nibbles256(block + 6), rw_fifths256(block + 2));
-    return (rw_run256){codes, {scale, scale}, 0.0f};
+    return (rw_run256){codes, {scale, scale}, _mm256_setzero_ps()};
 }
 
 RW_AVX2_INLINE rw_run256 rw_q5_1_256(const uint8_t *block, size_t run) {
     (void)run;
-    float scale = rw_half256(block);
+    __m256 scale = rw_half256(block);
     __m256i codes = _mm256_or_si256(rw_nibbles256(block + 8), rw_fifths256(block + 4));
-    return (rw_run256){codes, {scale, scale}, -rw_half256(block + 2)};
+    return (rw_run256){codes, {scale, scale}, rw_negative256(rw_half256(block + 2))};
 }
 
 /* 32 bytes, each shifted right; what came from the neighbour has to be masked. */
@@ -91,10 +104,11 @@ RW_AVX2_INLINE __m256i rw_shifted256(const uint8_t *at, size_t shift) {
 RW_AVX2_INLINE rw_run256 rw_k_256(const uint8_t *block, const uint8_t *nibbles, size_t run) {
     int scale, minimum;
     rw_k_scales(block + 4, run, &scale, &minimum);
-    float step = rw_half256(block) * (float)scale;
+    __m256 step = _mm256_mul_ps(rw_half256(block), _mm256_set1_ps((float)scale));
+    __m256 lowest = _mm256_mul_ps(rw_half256(block + 2), _mm256_set1_ps((float)minimum));
     __m256i codes =
         _mm256_and_si256(rw_shifted256(nibbles + run / 2 * 32, run % 2 * 4), _mm256_set1_epi8(15));
-    return (rw_run256){codes, {step, step}, rw_half256(block + 2) * (float)minimum};
+    return (rw_run256){codes, {step, step}, lowest};
 }
 
 RW_AVX2_INLINE rw_run256 rw_q4_k_256(const uint8_t *block, size_t run) {
@@ -109,15 +123,42 @@ RW_AVX2_INLINE rw_run256 rw_q5_k_256(const uint8_t *block, size_t run) {
 }
 
 RW_AVX2_INLINE rw_run256 rw_q6_k_256(const uint8_t *block, size_t run) {
-    float d = rw_half256(block + 208);
-    const uint8_t *scales = block + 192 + 2 * run;
+    const __m256 d = rw_half256(block + 208);
+    const int8_t *scales = (const int8_t *)block + 192 + 2 * run;
     __m256i low = rw_shifted256(block + run / 4 * 64 + run % 2 * 32, run / 2 % 2 * 4);
     __m256i high = rw_shifted256(block + 128 + run / 4 * 32, run % 4 * 2);
     low = _mm256_and_si256(low, _mm256_set1_epi8(15));
     high = _mm256_slli_epi16(_mm256_and_si256(high, _mm256_set1_epi8(3)), 4);
     return (rw_run256){_mm256_or_si256(low, high),
-                       {d * (float)(int8_t)scales[0], d * (float)(int8_t)scales[1]},
-                       0.0f};
+                       {_mm256_mul_ps(d, _mm256_set1_ps((float)scales[0])),
+                        _mm256_mul_ps(d, _mm256_set1_ps((float)scales[1]))},
+                       _mm256_setzero_ps()};
+}
+
+/* What a loop over a type must know; constants where it is called. */
+typedef struct rw_type256 {
+    rw_run256 (*unpack)(const uint8_t *block, size_t run);
+    size_t runs, bytes; /* of a block */
+    int zero;
+    bool minimum; /* of rw_run */
+    bool halves;  /* the two scales differ */
+} rw_type256;
+
+static const rw_type256 rw_q8_0 = {rw_q8_0_256, 1, 34, 128, false, false};
+static const rw_type256 rw_q4_0 = {rw_q4_0_256, 1, 18, 8, false, false};
+static const rw_type256 rw_q4_1 = {rw_q4_1_256, 1, 20, 0, true, false};
+static const rw_type256 rw_q5_0 = {rw_q5_0_256, 1, 22, 16, false, false};
+static const rw_type256 rw_q5_1 = {rw_q5_1_256, 1, 24, 0, true, false};
+static const rw_type256 rw_q4_k = {rw_q4_k_256, 8, 144, 0, true, false};
+static const rw_type256 rw_q5_k = {rw_q5_k_256, 8, 176, 0, true, false};
+static const rw_type256 rw_q6_k = {rw_q6_k_256, 8, 210, 32, false, true};
+
+/* Codes 8 i .. 8 i + 7 without their zero, as float32. */
+RW_AVX2_INLINE __m256 rw_codes256(const rw_run256 *run, int i, int zero) {
+    __m128i half =
+        i < 2 ? _mm256_castsi256_si128(run->codes) : _mm256_extracti128_si256(run->codes, 1);
+    __m256i q = _mm256_cvtepu8_epi32(i % 2 ? _mm_srli_si128(half, 8) : half);
+    return _mm256_cvtepi32_ps(zero ? _mm256_sub_epi32(q, _mm256_set1_epi32(zero)) : q);
 }
 
 #endif

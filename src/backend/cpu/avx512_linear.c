@@ -154,33 +154,12 @@ TARGET static void turn(const float *from, size_t depth, float *to, size_t panel
         turn_16(from, RW_STAGE_STRIDE, to, panel);
 }
 
-/* ---- dot products ---------------------------------------------------------------------------- */
-
-TARGET static float dot(const float *w, const float *x, size_t n) {
-    __m512 s0 = _mm512_setzero_ps(), s1 = s0;
-    size_t i = 0;
-    for (; i + 2 * LANES <= n; i += 2 * LANES) {
-        s0 = _mm512_fmadd_ps(_mm512_loadu_ps(w + i), _mm512_loadu_ps(x + i), s0);
-        s1 = _mm512_fmadd_ps(_mm512_loadu_ps(w + i + LANES), _mm512_loadu_ps(x + i + LANES), s1);
-    }
-    float sum = _mm512_reduce_add_ps(_mm512_add_ps(s0, s1));
-    for (; i < n; i++)
-        sum += w[i] * x[i];
-    return sum;
-}
-
-static void dots(const float *w, size_t n, const float *x, size_t stride, size_t rows, float *out,
-                 size_t apart) {
-    for (size_t row = 0; row < rows; row++)
-        out[row * apart] += dot(w, x + row * stride, n);
-}
-
 const rw_cpu_weights rw_cpu_avx512_weights = {
     .panel = PANEL,
     .widen = rw_avx2_widen,
     .turn = turn,
     .multiply = multiply,
-    .dots = dots,
+    .dot = rw_avx512_dot,
 };
 
 #endif

@@ -62,22 +62,33 @@ static void many_rows(const rw_weights_tile *t) {
     }
 }
 
+static void one_row(const rw_weights_tile *t) {
+    for (size_t j = 0; j < t->count; j++)
+        t->c[j] = t->isa->dot[t->linear->element](weights_at(t->linear, t->first + j, 0),
+                                                  t->linear->columns, t->x);
+}
+
+/* W's rows are widened piece by piece, each for all rows of x. */
 static void few_rows(const rw_weights_tile *t) {
     size_t columns = t->linear->columns;
-    for (size_t j = 0; j < t->count; j++) {
-        for (size_t row = 0; row < t->rows; row++)
-            t->c[row * t->ldc + j] = 0.0f;
+    for (size_t j = 0; j < t->count; j++)
         for (size_t k = 0; k < columns; k += RW_FEW_DEPTH) {
             size_t depth = rw_min_size(RW_FEW_DEPTH, columns - k);
             t->isa->widen[t->linear->element](weights_at(t->linear, t->first + j, k), depth,
                                               t->scratch);
-            t->isa->dots(t->scratch, depth, t->x + k, t->stride, t->rows, t->c + j, t->ldc);
+            for (size_t row = 0; row < t->rows; row++) {
+                float sum =
+                    t->isa->dot[RW_ELEMENT_F32](t->scratch, depth, t->x + row * t->stride + k);
+                float *c = t->c + row * t->ldc + j;
+                *c = k == 0 ? sum : *c + sum;
+            }
         }
-    }
 }
 
 void rw_times_weights(const rw_weights_tile *tile) {
-    if (tile->rows <= RW_FEW_ROWS)
+    if (tile->rows == 1)
+        one_row(tile);
+    else if (tile->rows <= RW_FEW_ROWS)
         few_rows(tile);
     else
         many_rows(tile);

@@ -16,9 +16,9 @@ enum {
     RW_TILE_DEPTH = 320,  /* at most; a panel of this stays in the L1 */
     RW_TILE_ROWS = 512,
     RW_FEW_ROWS = 8,
-    RW_STAGE_ROWS = 16,                          /* rows of W turned at a time */
-    RW_STAGE_STRIDE = RW_TILE_DEPTH + 16,        /* not a power of two: those share cache sets */
-    RW_FEW_DEPTH = RW_STAGE_ROWS * RW_TILE_DEPTH /* of a row of W, widened at a time */
+    RW_STAGE_ROWS = 16,                   /* rows of W turned at a time */
+    RW_STAGE_STRIDE = RW_TILE_DEPTH + 16, /* not a power of two: those share cache sets */
+    RW_FEW_DEPTH = 4096                   /* of a row of W, widened at a time; whole blocks */
 };
 
 /* c[rows][columns] = (accumulate ? c : 0) + a[rows][k] b[k][panel]; c is written in whole
@@ -36,6 +36,10 @@ typedef struct rw_product {
 /* As rw_widen. */
 typedef void (*rw_widen_fn)(const void *packed, size_t count, float *out);
 
+/* The product of `count` packed weights, whole blocks, with x; sums are float32, in a fixed order.
+ */
+typedef float (*rw_dot_fn)(const void *packed, size_t count, const float *x);
+
 struct rw_cpu_weights {
     size_t panel;             /* divides RW_TILE_OUTPUTS; whole RW_CPU_LANES */
     const rw_widen_fn *widen; /* [RW_ELEMENT_COUNT] */
@@ -43,13 +47,19 @@ struct rw_cpu_weights {
        rounded up to 16 */
     void (*turn)(const float *from, size_t depth, float *to, size_t panel);
     void (*multiply)(const rw_product *product);
-    /* sums[r * apart] += x_r . w */
-    void (*dots)(const float *w, size_t n, const float *x, size_t stride, size_t rows, float *sums,
-                 size_t apart);
+    const rw_dot_fn *dot; /* [RW_ELEMENT_COUNT] */
 };
 
 extern const rw_cpu_weights rw_cpu_avx2_weights, rw_cpu_avx512_weights;
 extern const rw_widen_fn rw_avx2_widen[RW_ELEMENT_COUNT];
+extern const rw_dot_fn rw_avx2_dot[RW_ELEMENT_COUNT], rw_avx512_dot[RW_ELEMENT_COUNT];
+float rw_dot_q4_0(const void *packed, size_t count, const float *x); /* AVX2 */
+float rw_dot_q4_1(const void *packed, size_t count, const float *x);
+float rw_dot_q5_0(const void *packed, size_t count, const float *x);
+float rw_dot_q5_1(const void *packed, size_t count, const float *x);
+float rw_dot_q4_k(const void *packed, size_t count, const float *x);
+float rw_dot_q5_k(const void *packed, size_t count, const float *x);
+float rw_dot_q6_k(const void *packed, size_t count, const float *x);
 
 /* c [rows][count] = x [rows][columns] times outputs [first, first + count) of W; at most
    RW_TILE_ROWS by RW_TILE_OUTPUTS. c is written in whole RW_CPU_LANES. */
