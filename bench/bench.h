@@ -46,6 +46,9 @@ typedef void (*bench_fn)(void *user);
    sample is as many calls as a millisecond takes; its seconds are those of one call. */
 void bench_sample(bench_fn fn, void *user, size_t least, double budget, bench_samples *out);
 void bench_sort(bench_samples *samples);
+/* Time of the processor instead of the clock's: what one thread of a busy machine would take on a
+   quiet one, about. */
+void bench_use_processor_time(void);
 double bench_quantile(const bench_samples *samples, double q);
 
 /* ---- floors ---------------------------------------------------------------------------------- */

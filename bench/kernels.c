@@ -17,6 +17,7 @@ static const char usage[] =
     "  --threads N      pinned to the first N processors (2)\n"
     "  --only TEXT      rows whose name and shape contain TEXT; --row TEXT: are TEXT\n"
     "  --samples N      of each row of a whole model\n"
+    "  --busy           one thread, by its processor time: for a machine with other work\n"
     "  --bare           neither floors nor checks: for who measures the process\n"
     "  --models FOLDER  whole models too, from the files that bench/model.py wrote there;\n"
     "                   with --smoke the model itself\n"
@@ -45,17 +46,13 @@ static rw_cpu_level level_wanted(void) {
     bench_die("RW_CPU is not generic, avx2 or avx512", NULL);
 }
 
-static const struct option option_names[] = {{"smoke", no_argument, NULL, 's'},
-                                             {"full", no_argument, NULL, 'f'},
-                                             {"bare", no_argument, NULL, 'b'},
-                                             {"threads", required_argument, NULL, 't'},
-                                             {"samples", required_argument, NULL, 'n'},
-                                             {"only", required_argument, NULL, 'o'},
-                                             {"row", required_argument, NULL, 'r'},
-                                             {"models", required_argument, NULL, 'm'},
-                                             {"json", required_argument, NULL, 'j'},
-                                             {"help", no_argument, NULL, 'h'},
-                                             {NULL, 0, NULL, 0}};
+static const struct option option_names[] = {
+    {"smoke", no_argument, NULL, 's'},         {"full", no_argument, NULL, 'f'},
+    {"bare", no_argument, NULL, 'b'},          {"busy", no_argument, NULL, 'p'},
+    {"threads", required_argument, NULL, 't'}, {"samples", required_argument, NULL, 'n'},
+    {"only", required_argument, NULL, 'o'},    {"row", required_argument, NULL, 'r'},
+    {"models", required_argument, NULL, 'm'},  {"json", required_argument, NULL, 'j'},
+    {"help", no_argument, NULL, 'h'},          {NULL, 0, NULL, 0}};
 
 static void take_option(bench_options *o, int option, const char *value) {
     switch (option) {
@@ -67,6 +64,10 @@ static void take_option(bench_options *o, int option, const char *value) {
         break;
     case 'b':
         o->bare = true;
+        break;
+    case 'p':
+        o->threads = 1;
+        bench_use_processor_time();
         break;
     case 't':
         o->threads = (unsigned)strtoul(value, NULL, 10);
