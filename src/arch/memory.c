@@ -60,10 +60,24 @@ static uint64_t shared_workspace(uint64_t vocab, uint64_t chunk) {
     return mul((vocab + slice - 1) / slice * 6, chunk);
 }
 
+/* The same for attention of few queries: 32 ranges of keys with the results of up to four rows of a
+   KV head's group, or of two quads of them (backend/cpu/decode.c). */
+static uint64_t decode_workspace(const rw_arch *arch) {
+    uint64_t most = 0;
+    for (uint32_t i = 0; i < arch->n_layers; i++) {
+        const rw_layer *l = &arch->layers[i];
+        uint64_t group = l->n_kv_heads ? l->n_heads / l->n_kv_heads : 0;
+        uint64_t quads = l->n_kv_heads * larger(2, (group + 3) / 4);
+        most = larger(most, 32 * quads * (8 + 4 * (((uint64_t)l->v_dim + 63) / 64 * 64)));
+    }
+    return most;
+}
+
 /* The kernels' own demand is checked against it before they run. */
 static uint64_t workspace(const rw_arch *arch, const widths *w, uint64_t chunk, unsigned threads) {
     uint64_t thread = larger(attention_workspace(w), PRODUCT_WORKSPACE);
-    return add(mul(thread, threads), shared_workspace(arch->vocab, chunk));
+    uint64_t shared = larger(shared_workspace(arch->vocab, chunk), decode_workspace(arch));
+    return add(mul(thread, threads), shared);
 }
 
 uint64_t rw_arch_scratch_elements(const rw_arch *arch, rw_scratch scratch, uint64_t chunk,

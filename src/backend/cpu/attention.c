@@ -46,13 +46,10 @@ static size_t rows_of(const rw_op_attention *a) {
     return rw_round_up(positions_of(a) * group_of(a), RW_PANEL_MAX);
 }
 
-static size_t attention_tiles(const rw_op *op) {
-    const rw_op_attention *a = &op->u.attention;
-    return rw_tiles_of(a->q.shape[0], positions_of(a)) * a->k.shape[1];
-}
-
 static size_t attention_scratch(const rw_op *op) {
     const rw_op_attention *a = &op->u.attention;
+    if (rw_is_decode(a))
+        return rw_decode_scratch(a);
     size_t qk = a->q.shape[2], v = rw_round_up(a->v.shape[2], RW_KEY_BLOCK);
     size_t floats =
         rows_of(a) * (qk + v + 2) + KEYS * (RW_PANEL_MAX + v) + (KEYS + RW_KEY_BLOCK) * qk;
@@ -184,7 +181,7 @@ static void attend(const attention_tile *t, size_t row, size_t key, size_t count
     isa->gather(&panel, t->v + (begin - key) * t->v_width, count);
 }
 
-static void attention_run(const rw_cpu_isa *isa, const rw_op *op, size_t tile, void *scratch) {
+static void run_tile(const rw_cpu_isa *isa, const rw_op *op, size_t tile, void *scratch) {
     attention_tile t = open_tile(isa, &op->u.attention, tile, scratch);
     span seen = seen_by_any(&t, 0, t.rows);
     for (size_t row = 0; row < t.rows; row += t.panel)
@@ -192,7 +189,7 @@ static void attention_run(const rw_cpu_isa *isa, const rw_op *op, size_t tile, v
     for (size_t key = seen.begin / KEYS * KEYS; key < seen.end; key += KEYS) {
         size_t begin = key > seen.begin ? key : seen.begin;
         size_t count = rw_min_size(key + KEYS, seen.end) - begin;
-        rw_load_keys(isa->rows, t.a, t.kv_head, begin, count, t.k);
+        rw_load_keys(isa->rows, t.a, t.kv_head, begin, count, t.k, t.qk_dim);
         rw_load_values(isa->rows, t.a, t.kv_head, begin, count, t.v, t.v_width);
         for (size_t row = 0; row < t.rows; row += t.panel)
             attend(&t, row, begin, count);
@@ -201,5 +198,37 @@ static void attention_run(const rw_cpu_isa *isa, const rw_op *op, size_t tile, v
         close_panel(&t, row);
 }
 
+/* ---- the kernel: few queries take two rounds, many one ----------------------------------------
+ */
+
+static size_t first_tiles(const rw_op *op) {
+    const rw_op_attention *a = &op->u.attention;
+    return rw_is_decode(a) ? rw_decode_ranges.tiles(op)
+                           : rw_tiles_of(a->q.shape[0], positions_of(a)) * a->k.shape[1];
+}
+
+static void first_run(const rw_cpu_isa *isa, const rw_op *op, size_t tile, void *scratch,
+                      void *shared) {
+    if (rw_is_decode(&op->u.attention))
+        rw_decode_ranges.run(isa, op, tile, scratch, shared);
+    else
+        run_tile(isa, op, tile, scratch);
+}
+
+static size_t second_tiles(const rw_op *op) {
+    return rw_is_decode(&op->u.attention) ? rw_decode_merge.tiles(op) : 0;
+}
+
+static void second_run(const rw_cpu_isa *isa, const rw_op *op, size_t tile, void *scratch,
+                       void *shared) {
+    rw_decode_merge.run(isa, op, tile, scratch, shared);
+}
+
+static size_t attention_shared(const rw_op *op) {
+    return rw_is_decode(&op->u.attention) ? rw_decode_shared(&op->u.attention) : 0;
+}
+
 const rw_cpu_kernel rw_cpu_tiled_attention = {
-    .tiles = attention_tiles, .scratch = attention_scratch, .run = attention_run};
+    .scratch = attention_scratch,
+    .shared = attention_shared,
+    .rounds = {{first_tiles, first_run}, {second_tiles, second_run}}};

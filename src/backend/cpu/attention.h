@@ -5,6 +5,9 @@
  * rows of float32. Scores are then k q with k's numbers broadcast and results are v^T p with v's
  * broadcast: nothing but the queries and the results is ever turned, and the softmax, key by key
  * down the columns, needs no sums across lanes.
+ *
+ * Few queries: nothing is widened ahead. Each key and value is read once, in the form that the
+ * cache has it in, for four query rows of its group at a time.
  */
 #ifndef RW_BACKEND_CPU_ATTENTION_H
 #define RW_BACKEND_CPU_ATTENTION_H
@@ -17,7 +20,8 @@
 enum {
     RW_PANEL_VECTORS = 3,
     RW_PANEL_MAX = 48, /* rows of a panel at most */
-    RW_KEY_BLOCK = 8   /* keys and dims are multiplied in whole blocks of this */
+    RW_KEY_BLOCK = 8,  /* keys and dims are multiplied in whole blocks of this */
+    RW_QUAD_DIMS = 64  /* four of the widest vectors */
 };
 
 /* Query rows side by side. Scores are in base 2: softmax weights are 2^(score - max). */
@@ -29,6 +33,15 @@ typedef struct rw_panel {
     float *o;             /* [v_dim][width], times sum */
     float *max, *sum;     /* [width]; max is within 8 of the largest score so far */
 } rw_panel;
+
+/* Up to four query rows against keys and values as they lie. Dims are whole RW_QUAD_DIMS. */
+typedef struct rw_quad {
+    size_t rows, qk_dim, v_dim;
+    const float *q;   /* [rows][qk_dim], scaled */
+    float *scores;    /* [keys][4], and room for 4 keys more */
+    float *o;         /* [rows][v_dim], times sum */
+    float *max, *sum; /* [4], as a panel's */
+} rw_quad;
 
 typedef struct rw_cpu_attention {
     size_t lanes;
@@ -42,6 +55,10 @@ typedef struct rw_cpu_attention {
     void (*soften)(const rw_panel *panel, size_t keys);
     /* o += v^T weights for v [keys][v_dim] */
     void (*gather)(const rw_panel *panel, const float *v, size_t keys);
+    /* The same for a quad; k and v are of any element. */
+    void (*quad_score)(const rw_quad *quad, const rw_packed_rows *k);
+    void (*quad_soften)(const rw_quad *quad, size_t keys);
+    void (*quad_gather)(const rw_quad *quad, const rw_packed_rows *v);
 } rw_cpu_attention;
 
 extern const rw_cpu_attention rw_avx2_attention, rw_avx512_attention;
@@ -55,14 +72,14 @@ static inline rw_packed_rows rw_rows_of(const rw_view *view, size_t head, size_t
                             .n = view->shape[2]};
 }
 
-/* Keys as the product wants them: [rows][qk_dim] of float32, turned if the cache holds raw keys. */
+/* Keys as the product wants them: [rows][stride] of float32, turned if the cache holds raw keys. */
 static inline void rw_load_keys(const rw_cpu_rows *isa, const rw_op_attention *a, size_t head,
-                                size_t row, size_t rows, float *out) {
+                                size_t row, size_t rows, float *out, size_t stride) {
     rw_packed_rows packed = rw_rows_of(&a->k, head, row, rows);
-    isa->widen(&packed, out, packed.n);
+    isa->widen(&packed, out, stride);
     for (size_t i = 0; a->k_cos.buffer && i < rows; i++)
-        isa->rotate(out + i * packed.n, rw_f32(&a->k_cos, row + i, 0),
-                    rw_f32(&a->k_sin, row + i, 0), a->k_cos.shape[2], a->interleaved);
+        isa->rotate(out + i * stride, rw_f32(&a->k_cos, row + i, 0), rw_f32(&a->k_sin, row + i, 0),
+                    a->k_cos.shape[2], a->interleaved);
 }
 
 static inline void rw_load_values(const rw_cpu_rows *isa, const rw_op_attention *a, size_t head,
@@ -93,5 +110,13 @@ static inline float rw_lse(float max, float sum) {
 static inline float rw_inverse(float sum) {
     return sum > 0.0f ? 1.0f / sum : sum == 0.0f ? 0.0f : NAN;
 }
+
+/* ---- few queries (decode.c) ------------------------------------------------------------------ */
+
+/* Are these so few queries that keys, not queries, are what threads share out? */
+bool rw_is_decode(const rw_op_attention *a);
+size_t rw_decode_scratch(const rw_op_attention *a);
+size_t rw_decode_shared(const rw_op_attention *a);
+extern const rw_cpu_round rw_decode_ranges, rw_decode_merge;
 
 #endif

@@ -188,4 +188,219 @@ TARGET static void cap(float *x, size_t n, float outer) {
     }
 }
 
+/* ---- quads ----------------------------------------------------------------------------------- */
+
+/* One vector for each row of a quad; `rows` is a constant wherever it is passed. */
+typedef struct four {
+    vec row[4];
+} four;
+
+INLINE four no_sums(void) {
+    four zero = {{v_zero(), v_zero(), v_zero(), v_zero()}};
+    return zero;
+}
+
+/* What the numbers of a packed row around element `i` are multiplied by; else nothing. */
+INLINE vec scale_of(const rw_element element, const char *row, size_t i) {
+    return element == RW_ELEMENT_Q8_0 ? v_all_f16(row + i / RW_Q8_0_ELEMENTS * RW_Q8_0_BYTES)
+                                      : v_zero();
+}
+
+/* LANES elements of a packed row from element `i`. */
+INLINE vec load_packed(const rw_element element, const char *row, size_t i, vec scale) {
+    if (element == RW_ELEMENT_F16)
+        return v_load_f16(row + 2 * i);
+    if (element == RW_ELEMENT_BF16)
+        return v_load_bf16(row + 2 * i);
+    if (element == RW_ELEMENT_F32)
+        return v_load((const float *)(const void *)row + i);
+    const char *block = row + i / RW_Q8_0_ELEMENTS * RW_Q8_0_BYTES;
+    return v_mul(scale, v_load_i8(block + 2 + i % RW_Q8_0_ELEMENTS));
+}
+
+/* sums += q's rows times a key's numbers */
+INLINE four add_products(const size_t rows, const float *q, size_t stride, vec key, four sums) {
+    sums.row[0] = v_fma(v_load(q), key, sums.row[0]);
+    if (rows > 1)
+        sums.row[1] = v_fma(v_load(q + stride), key, sums.row[1]);
+    if (rows > 2)
+        sums.row[2] = v_fma(v_load(q + 2 * stride), key, sums.row[2]);
+    if (rows > 3)
+        sums.row[3] = v_fma(v_load(q + 3 * stride), key, sums.row[3]);
+    return sums;
+}
+
+/* The same for a block of the cache's elements. */
+INLINE four add_block(const rw_element element, const size_t rows, const float *q, size_t stride,
+                      const char *key, size_t d, four sums) {
+    vec scale = scale_of(element, key, d);
+    for (size_t i = 0; i < RW_Q8_0_ELEMENTS; i += LANES)
+        sums = add_products(rows, q + d + i, stride, load_packed(element, key, d + i, scale), sums);
+    return sums;
+}
+
+INLINE void store_sums(float *to, four s) {
+    _mm_storeu_ps(to, v_sums(s.row[0], s.row[1], s.row[2], s.row[3]));
+}
+
+/* Asks for a row that will be wanted soon: heads alternate in memory, which the processor's own
+   prefetchers make little of. */
+INLINE void fetch(const rw_packed_rows *rows, size_t row) {
+    const char *at = rows->first + row * rows->apart + rows->ahead;
+    for (size_t i = 0; i < rows->fetch; i += 64)
+        _mm_prefetch(at + i, _MM_HINT_T1);
+}
+
+/* FEW_KEYS keys at a time; those beyond the last repeat it, and their scores are not looked at. */
+INLINE void score_quad(const rw_element element, const size_t rows, const rw_quad *quad,
+                       const rw_packed_rows *k) {
+    for (size_t j = 0; j < k->rows; j += FEW_KEYS) {
+        const char *k0 = k->first + j * k->apart, *last = k->first + (k->rows - 1) * k->apart;
+        const char *k1 = j + 1 < k->rows ? k0 + k->apart : last;
+        const char *k2 = j + 2 < k->rows ? k1 + k->apart : last;
+        const char *k3 = j + 3 < k->rows ? k2 + k->apart : last;
+        four s0 = no_sums(), s1 = s0, s2 = s0, s3 = s0;
+        for (size_t i = 0; i < FEW_KEYS; i++)
+            fetch(k, j + i);
+        for (size_t d = 0; d < quad->qk_dim; d += RW_Q8_0_ELEMENTS) {
+            s0 = add_block(element, rows, quad->q, quad->qk_dim, k0, d, s0);
+            s1 = add_block(element, rows, quad->q, quad->qk_dim, k1, d, s1);
+            if (FEW_KEYS > 2) {
+                s2 = add_block(element, rows, quad->q, quad->qk_dim, k2, d, s2);
+                s3 = add_block(element, rows, quad->q, quad->qk_dim, k3, d, s3);
+            }
+        }
+        store_sums(quad->scores + j * 4, s0), store_sums(quad->scores + (j + 1) * 4, s1);
+        if (FEW_KEYS > 2)
+            store_sums(quad->scores + (j + 2) * 4, s2), store_sums(quad->scores + (j + 3) * 4, s3);
+    }
+}
+
+INLINE void score_quad_of(const rw_element element, const rw_quad *quad, const rw_packed_rows *k) {
+    if (quad->rows == 4)
+        score_quad(element, 4, quad, k);
+    else if (quad->rows == 3)
+        score_quad(element, 3, quad, k);
+    else if (quad->rows == 2)
+        score_quad(element, 2, quad, k);
+    else
+        score_quad(element, 1, quad, k);
+}
+
+TARGET static void quad_score(const rw_quad *quad, const rw_packed_rows *k) {
+    if (k->element == RW_ELEMENT_F16)
+        score_quad_of(RW_ELEMENT_F16, quad, k);
+    else if (k->element == RW_ELEMENT_BF16)
+        score_quad_of(RW_ELEMENT_BF16, quad, k);
+    else if (k->element == RW_ELEMENT_Q8_0)
+        score_quad_of(RW_ELEMENT_Q8_0, quad, k);
+    else
+        score_quad_of(RW_ELEMENT_F32, quad, k);
+}
+
+/* As raise_max, for rows instead of lanes. */
+TARGET static void raise_quad(const rw_quad *quad, __m128 seen, __m128 old) {
+    float shrink[LANES];
+    __m128 above = _mm_cmpgt_ps(seen, _mm_add_ps(old, _mm_set1_ps(8.0f)));
+    __m128 max = _mm_blendv_ps(old, seen, above);
+    v_store(shrink, v_where_above(v_quads(max), v_quads(old), v_exp2(v_quads(_mm_sub_ps(old, max))),
+                                  v_all(1.0f)));
+    _mm_storeu_ps(quad->max, max);
+    for (size_t r = 0; r < quad->rows; r++) {
+        quad->sum[r] *= shrink[r];
+        for (size_t d = 0; d < quad->v_dim; d += LANES) {
+            float *o = quad->o + r * quad->v_dim + d;
+            v_store(o, v_mul(v_load(o), v_all(shrink[r])));
+        }
+    }
+}
+
+TARGET static void quad_soften(const rw_quad *quad, size_t keys) {
+    float *x = quad->scores;
+    vec top = v_all(-__builtin_inff()), sum = v_zero();
+    v_store(x + 4 * keys, top); /* what fills the last vector weighs nothing */
+    for (size_t i = 0; i < 4 * keys; i += LANES)
+        top = v_max(v_load(x + i), top);
+    __m128 seen = v_max_quads(top), old = _mm_loadu_ps(quad->max);
+    if (_mm_movemask_ps(_mm_cmpgt_ps(seen, _mm_add_ps(old, _mm_set1_ps(8.0f)))))
+        raise_quad(quad, seen, old);
+    vec base = v_max(v_quads(_mm_loadu_ps(quad->max)), v_all(-__FLT_MAX__));
+    for (size_t i = 0; i < 4 * keys; i += LANES) {
+        vec weight = v_exp2(v_sub(v_load(x + i), base));
+        v_store(x + i, weight);
+        sum = v_add(sum, weight);
+    }
+    _mm_storeu_ps(quad->sum, _mm_add_ps(_mm_loadu_ps(quad->sum), v_add_quads(sum)));
+}
+
+/* sums += a vector of values times each row's weight */
+INLINE four add_weighted(const size_t rows, const float *weights, vec value, four sums) {
+    sums.row[0] = v_fma(v_all(weights[0]), value, sums.row[0]);
+    if (rows > 1)
+        sums.row[1] = v_fma(v_all(weights[1]), value, sums.row[1]);
+    if (rows > 2)
+        sums.row[2] = v_fma(v_all(weights[2]), value, sums.row[2]);
+    if (rows > 3)
+        sums.row[3] = v_fma(v_all(weights[3]), value, sums.row[3]);
+    return sums;
+}
+
+INLINE void add_to_rows(const size_t rows, float *o, size_t stride, four sums) {
+    for (size_t r = 0; r < rows; r++)
+        v_store(o + r * stride, v_add(v_load(o + r * stride), sums.row[r]));
+}
+
+/* Four vectors of dims at a time, or two where sixteen registers would not do. */
+INLINE void gather_quad(const rw_element element, const size_t rows, const rw_quad *quad,
+                        const rw_packed_rows *v) {
+    const bool wide = rows < 4 || LANES > 8;
+    const size_t stride = quad->v_dim;
+    for (size_t d = 0; d < quad->v_dim; d += (wide ? 4 : 2) * LANES) {
+        const char *row = v->first;
+        four s0 = no_sums(), s1 = s0, s2 = s0, s3 = s0;
+        for (size_t j = 0; j < v->rows; j++, row += v->apart) {
+            const float *weights = quad->scores + 4 * j;
+            if (d == 0)
+                fetch(v, j);
+            vec scale = scale_of(element, row, d); /* of the first two vectors at least */
+            s0 = add_weighted(rows, weights, load_packed(element, row, d, scale), s0);
+            s1 = add_weighted(rows, weights, load_packed(element, row, d + LANES, scale), s1);
+            if (wide) {
+                size_t e = d + 2 * LANES;
+                scale = LANES > 8 ? scale_of(element, row, e) : scale;
+                s2 = add_weighted(rows, weights, load_packed(element, row, e, scale), s2);
+                s3 = add_weighted(rows, weights, load_packed(element, row, e + LANES, scale), s3);
+            }
+        }
+        add_to_rows(rows, quad->o + d, stride, s0);
+        add_to_rows(rows, quad->o + d + LANES, stride, s1);
+        if (wide) {
+            add_to_rows(rows, quad->o + d + 2 * LANES, stride, s2);
+            add_to_rows(rows, quad->o + d + 3 * LANES, stride, s3);
+        }
+    }
+}
+
+INLINE void gather_quad_of(const rw_element element, const rw_quad *quad, const rw_packed_rows *v) {
+    if (quad->rows == 4)
+        gather_quad(element, 4, quad, v);
+    else if (quad->rows == 3)
+        gather_quad(element, 3, quad, v);
+    else if (quad->rows == 2)
+        gather_quad(element, 2, quad, v);
+    else
+        gather_quad(element, 1, quad, v);
+}
+
+TARGET static void quad_gather(const rw_quad *quad, const rw_packed_rows *v) {
+    if (v->element == RW_ELEMENT_F16)
+        gather_quad_of(RW_ELEMENT_F16, quad, v);
+    else if (v->element == RW_ELEMENT_BF16)
+        gather_quad_of(RW_ELEMENT_BF16, quad, v);
+    else if (v->element == RW_ELEMENT_Q8_0)
+        gather_quad_of(RW_ELEMENT_Q8_0, quad, v);
+    else
+        gather_quad_of(RW_ELEMENT_F32, quad, v);
+}
+
 #endif

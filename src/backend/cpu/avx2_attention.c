@@ -9,7 +9,14 @@
 
 #include "backend/cpu/attention_loops.h"
 
-const rw_cpu_attention rw_avx2_attention = {
-    .lanes = LANES, .score = score, .hide = hide, .cap = cap, .soften = soften, .gather = gather};
+const rw_cpu_attention rw_avx2_attention = {.lanes = LANES,
+                                            .score = score,
+                                            .hide = hide,
+                                            .cap = cap,
+                                            .soften = soften,
+                                            .gather = gather,
+                                            .quad_score = quad_score,
+                                            .quad_soften = quad_soften,
+                                            .quad_gather = quad_gather};
 
 #endif

@@ -12,6 +12,8 @@ typedef struct rw_packed_rows {
     rw_element element;
     const char *first;
     size_t apart, rows, n;
+    size_t ahead,
+        fetch; /* bytes: for rows read where they lie, how far ahead to ask for how much */
 } rw_packed_rows;
 
 typedef struct rw_cpu_rows {

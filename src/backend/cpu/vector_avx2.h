@@ -97,6 +97,11 @@ INLINE vec v_exp2(vec x) {
 INLINE vec v_load_f16(const char *p) {
     return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(const void *)p));
 }
+/* One float16 in all lanes. */
+INLINE vec v_all_f16(const char *p) {
+    __m128i same = _mm_set1_epi16((short)rw_u16_at(p, 0));
+    return _mm256_cvtph_ps(same);
+}
 INLINE vec v_load_bf16(const char *p) {
     __m128i half = _mm_loadu_si128((const __m128i *)(const void *)p);
     return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(half), 16));

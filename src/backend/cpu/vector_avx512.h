@@ -90,6 +90,11 @@ INLINE vec v_exp2(vec x) {
 INLINE vec v_load_f16(const char *p) {
     return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)(const void *)p));
 }
+/* One float16 in all lanes. */
+INLINE vec v_all_f16(const char *p) {
+    __m256i same = _mm256_set1_epi16((short)rw_u16_at(p, 0));
+    return _mm512_cvtph_ps(same);
+}
 INLINE vec v_load_bf16(const char *p) {
     __m256i half = _mm256_loadu_si256((const __m256i *)(const void *)p);
     return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(half), 16));
