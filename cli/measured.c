@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "cli.h"
+#include "measure/statistics.h"
 
 static const rw_json *perplexity_at(const rw_json *measurement, double length) {
     const rw_json *list = rw_json_get(measurement, "perplexity");
@@ -47,8 +48,16 @@ void cli_show_perplexity(cli *c, const rw_json *before, const rw_json *after) {
     cli_table_print(c, &table);
 }
 
+/* A task under one wording: results of another are another table. */
+static bool is_of(const rw_json *row, const rw_json *task) {
+    return rw_str_equal(rw_json_string_or(rw_json_get(row, "task"), ""),
+                        rw_json_string_or(rw_json_get(task, "task"), "")) &&
+           rw_str_equal(rw_json_string_or(rw_json_get(row, "wording"), ""),
+                        rw_json_string_or(rw_json_get(task, "wording"), ""));
+}
+
 /* Distinct values of `key` in the measurement's trials of `task`, in the order found. */
-static size_t distinct(const rw_json *list, rw_str task, const char *key, double *out,
+static size_t distinct(const rw_json *list, const rw_json *task, const char *key, double *out,
                        size_t most) {
     size_t count = 0;
     for (const rw_json *row = list->first; row; row = row->next) {
@@ -56,20 +65,21 @@ static size_t distinct(const rw_json *list, rw_str task, const char *key, double
         size_t i = 0;
         while (i < count && out[i] != value)
             i++;
-        if (rw_str_equal(rw_json_string_or(rw_json_get(row, "task"), ""), task) && i == count &&
-            count < most && isfinite(value))
+        if (is_of(row, task) && i == count && count < most && isfinite(value))
             out[count++] = value;
     }
     return count;
 }
 
-static void rate_cell(cli_table *table, const rw_json *measurement, rw_str task, double length,
-                      double depth) {
+static bool has(const rw_json *row, const char *key, double value) {
+    return rw_json_number_or(rw_json_get(row, key), NAN) == value;
+}
+
+static void rate_cell(cli_table *table, const rw_json *measurement, const rw_json *task,
+                      double length, double depth) {
     const rw_json *list = rw_json_get(measurement, "retrieval");
     for (const rw_json *row = list ? list->first : NULL; row; row = row->next)
-        if (rw_str_equal(rw_json_string_or(rw_json_get(row, "task"), ""), task) &&
-            rw_json_number_or(rw_json_get(row, "length"), NAN) == length &&
-            rw_json_number_or(rw_json_get(row, "depth"), NAN) == depth) {
+        if (is_of(row, task) && has(row, "length", length) && has(row, "depth", depth)) {
             cli_table_cell(table, "%s/%s", cli_number(rw_json_get(row, "correct"), "%.0f"),
                            cli_number(rw_json_get(row, "trials"), "%.0f"));
             return;
@@ -77,39 +87,73 @@ static void rate_cell(cli_table *table, const rw_json *measurement, rw_str task,
     cli_table_cell(table, "-");
 }
 
+/* All depths together, with the interval: of the answers that were forced, or generated. */
+static void pooled_cells(cli_table *table, const rw_json *measurement, const rw_json *task,
+                         double length, const char *key) {
+    const rw_json *list = rw_json_get(measurement, "retrieval");
+    uint64_t trials = 0, right = 0;
+    for (const rw_json *row = list ? list->first : NULL; row; row = row->next)
+        if (is_of(row, task) && has(row, "length", length)) {
+            trials += rw_json_u64_or(rw_json_get(row, "trials"), 0);
+            right += rw_json_u64_or(rw_json_get(row, key), 0);
+        }
+    rw_interval interval = rw_wilson(right, trials);
+    cli_table_cell(table, "%llu/%llu", (unsigned long long)right, (unsigned long long)trials);
+    if (interval.defined)
+        cli_table_cell(table, "%.2f .. %.2f", interval.low, interval.high);
+    else
+        cli_table_cell(table, "-");
+}
+
+enum { LENGTHS = 32, POOLED = 4, DEPTHS = CLI_TABLE_COLUMNS - 2 - POOLED };
+
+static void task_headings(const double *depths, size_t columns, size_t first,
+                          char texts[DEPTHS][24], const char *out[CLI_TABLE_COLUMNS]) {
+    static const char *const pooled[POOLED] = {"all", "95 %", "generated", "95 %"};
+    out[0] = "length";
+    out[1] = "depth";
+    for (size_t i = 0; i < columns; i++) {
+        snprintf(texts[i], sizeof texts[i], "%g %%", 100.0 * depths[i]);
+        out[i + first] = texts[i];
+    }
+    for (size_t i = 0; i < POOLED; i++)
+        out[first + columns + i] = pooled[i];
+}
+
 /* One task: a row per length, before and after; a column per depth. */
-static void show_task(cli *c, const rw_json *before, const rw_json *after, rw_str task) {
-    enum { LENGTHS = 32, DEPTHS = CLI_TABLE_COLUMNS - 2 };
+static void show_task(cli *c, const rw_json *before, const rw_json *after, const rw_json *task) {
     const rw_json *list = rw_json_get(after, "retrieval"), *sides[] = {before, after};
     double lengths[LENGTHS], depths[DEPTHS];
     size_t rows = distinct(list, task, "length", lengths, LENGTHS);
     size_t columns = distinct(list, task, "depth", depths, DEPTHS);
     char texts[DEPTHS][24];
-    const char *headings[CLI_TABLE_COLUMNS] = {"length", "depth"};
+    const char *headings[CLI_TABLE_COLUMNS];
     size_t first = before ? 2 : 1; /* column of the first depth */
     cli_table table;
-    for (size_t i = 0; i < columns; i++) {
-        snprintf(texts[i], sizeof texts[i], "%g %%", 100.0 * depths[i]);
-        headings[i + first] = texts[i];
-    }
-    cli_heading(c, "Found again by length and depth (%.*s)", (int)task.size, task.data);
-    cli_table_begin(&table, headings, columns + first);
+    task_headings(depths, columns, first, texts, headings);
+    cli_heading(c, "Found again by length and depth (%s, wording %s)",
+                cli_text(rw_json_get(task, "task"), "?"),
+                cli_text(rw_json_get(task, "wording"), "?"));
+    cli_table_begin(&table, headings, columns + first + POOLED);
     for (size_t row = 0; row < 2 * rows; row++) {
-        if (!sides[row % 2])
+        const rw_json *side = sides[row % 2];
+        double length = lengths[row / 2];
+        if (!side)
             continue;
-        cli_table_cell(&table, "%.0f", lengths[row / 2]);
+        cli_table_cell(&table, "%.0f", length);
         if (before)
             cli_table_cell(&table, "%s", row % 2 ? "after" : "before");
         for (size_t i = 0; i < columns; i++)
-            rate_cell(&table, sides[row % 2], task, lengths[row / 2], depths[i]);
+            rate_cell(&table, side, task, length, depths[i]);
+        pooled_cells(&table, side, task, length, "correct");
+        pooled_cells(&table, side, task, length, "generated_correct");
     }
     cli_table_print(c, &table);
 }
 
 static bool seen_before(const rw_json *list, const rw_json *node) {
-    rw_str task = rw_json_string_or(rw_json_get(node, "task"), "");
     for (const rw_json *row = list->first; row != node; row = row->next)
-        if (rw_str_equal(rw_json_string_or(rw_json_get(row, "task"), ""), task))
+        if (is_of(row, node))
             return true;
     return false;
 }
@@ -118,7 +162,7 @@ void cli_show_retrieval(cli *c, const rw_json *before, const rw_json *after) {
     const rw_json *list = rw_json_get(after, "retrieval");
     for (const rw_json *row = list ? list->first : NULL; row; row = row->next)
         if (!seen_before(list, row))
-            show_task(c, before, after, rw_json_string_or(rw_json_get(row, "task"), ""));
+            show_task(c, before, after, row);
 }
 
 /* ---- the pack -------------------------------------------------------------------------------- */

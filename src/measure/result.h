@@ -45,7 +45,8 @@ typedef struct rw_cell {
     double depth;
     bool impossible; /* the length has no room for the task */
     uint64_t trials, correct;
-    rw_share answer; /* NLL of the answer's tokens */
+    uint64_t written; /* of the trials: greedy decoding writes the answer */
+    rw_share answer;  /* NLL of the answer's tokens */
 } rw_cell;
 
 /* Reading whole against reading a prefix and then token by token. */

@@ -1,13 +1,13 @@
 /*
- * retrieval_run.c - the retrieval samples before a model: every answer token must be the arg max.
- *
- * Teacher-forced: one forward over prompt and answer. When each token of the answer is the most
- * likely one after the true ones before it, greedy decoding would have written the answer.
+ * retrieval_run.c - the retrieval samples before a model, scored twice from one forward over prompt
+ * and answer: teacher-forced (every answer token is the arg max behind the true ones), and by what
+ * greedy decoding writes, compared as text (written.h).
  */
 #include <string.h>
 
 #include "measure/result.h"
 #include "measure/retrieval.h"
+#include "measure/written.h"
 
 typedef struct run {
     rw_measurement *m;
@@ -16,34 +16,59 @@ typedef struct run {
     const rw_tokenizer *tokenizer;
 } run;
 
-static void judge_span(const rw_sample *sample, const rw_span *span, const rw_outputs *outputs,
-                       bool *right, rw_share *answer) {
-    for (size_t i = span->first; i < span->first + span->count; i++) {
-        size_t at = i - 1 - outputs->first; /* the position before predicts it */
-        *right = *right && outputs->argmax[at] == sample->tokens[i];
-        answer->sum += outputs->nll[at];
-        answer->count += 1;
+/* What one sample gave. */
+typedef struct scored {
+    bool forced, written;
+    rw_share answer;
+} scored;
+
+static rw_status judge_span(const run *r, const rw_sample *sample, const rw_span *span,
+                            const rw_outputs *outputs, scored *out, rw_error *err) {
+    const int32_t *argmax = outputs->argmax + (span->first - 1 - outputs->first);
+    const double *nll = outputs->nll + (span->first - 1 - outputs->first);
+    bool written = false;
+    for (size_t i = 0; i < span->count; i++) {
+        out->forced = out->forced && argmax[i] == sample->tokens[span->first + i];
+        out->answer.sum += nll[i];
+        out->answer.count += 1;
     }
+    if (out->written)
+        RW_TRY(rw_written_judge(r->m->ctx, r->scorer, r->tokenizer, sample, span, argmax, &written,
+                                err));
+    out->written = out->written && written;
+    return RW_OK;
+}
+
+/* From the position before the first answer to the last token, whose arg max tells how the last
+   answer ends. */
+static rw_status read_sample(const run *r, rw_arena *arena, const rw_sample *sample,
+                             rw_outputs *out, rw_error *err) {
+    size_t first = sample->spans[0].first - 1, count = sample->count - first;
+    out->first = first;
+    out->count = count;
+    out->nll = rw_arena_alloc(arena, count * sizeof *out->nll);
+    out->argmax = rw_arena_alloc(arena, count * sizeof *out->argmax);
+    int32_t *target = rw_arena_alloc(arena, count * sizeof *target);
+    if (!out->nll || !out->argmax || !target)
+        return rw_fail_memory(err, "retrieval sample", count * sizeof *out->nll);
+    memcpy(target, sample->tokens + first + 1, (count - 1) * sizeof *target);
+    target[count - 1] = -1;
+    out->target = target;
+    return rw_scorer_read(r->scorer, sample->tokens, sample->count, sample->count, out, err);
 }
 
 static rw_status score_sample(const run *r, rw_arena *arena, const rw_sample *sample, rw_cell *cell,
                               rw_error *err) {
-    size_t first = sample->spans[0].first - 1, read = sample->count - 1, count = read - first;
-    double *nll = rw_arena_alloc(arena, count * sizeof *nll);
-    int32_t *argmax = rw_arena_alloc(arena, count * sizeof *argmax);
-    if (!nll || !argmax)
-        return rw_fail_memory(err, "retrieval sample", count * sizeof *nll);
-    const rw_outputs outputs = {.first = first,
-                                .count = count,
-                                .target = sample->tokens + first + 1,
-                                .nll = nll,
-                                .argmax = argmax};
-    RW_TRY(rw_scorer_read(r->scorer, sample->tokens, read, sample->count, &outputs, err));
-    bool right = true;
+    rw_outputs outputs = {0};
+    scored sum = {.forced = true, .written = true};
+    RW_TRY(read_sample(r, arena, sample, &outputs, err));
     for (size_t i = 0; i < sample->span_count; i++)
-        judge_span(sample, &sample->spans[i], &outputs, &right, &cell->answer);
+        RW_TRY(judge_span(r, sample, &sample->spans[i], &outputs, &sum, err));
     cell->trials++;
-    cell->correct += right;
+    cell->correct += sum.forced;
+    cell->written += sum.written;
+    cell->answer.sum += sum.answer.sum;
+    cell->answer.count += sum.answer.count;
     return RW_OK;
 }
 

@@ -86,6 +86,8 @@ static void write_cell(rw_json_writer *w, const rw_cell *cell) {
     rw_json_member_u64(w, "trials", cell->trials);
     rw_json_member_u64(w, "correct", cell->correct);
     rw_interval_write(w, "ci95", rw_wilson(cell->correct, cell->trials));
+    rw_json_member_u64(w, "generated_correct", cell->written);
+    rw_interval_write(w, "generated_ci95", rw_wilson(cell->written, cell->trials));
     rw_json_member_double(w, "answer_nll", rw_share_mean(&cell->answer, 1));
     rw_json_member_string(w, "wording", cell->wording);
     rw_json_member_string(w, "scored", "teacher_forced");
