@@ -1,14 +1,14 @@
 /*
  * memory.c - what a run of our engine takes at the native window, at the new one and between.
  */
-#include "arch/memory.h"
 #include "job/extend.h"
+#include "plan/memory.h"
 
 enum { STEPS_MAX = 8 };
 
 static void write_step(rw_json_writer *w, const rw_extending *job, uint64_t context) {
     rw_memory m = {0};
-    rw_arch_memory(&job->source.arch, context, 0, rw_context_threads(job->ctx), &m);
+    rw_plan_memory(&job->source, context, RW_CACHE_F32, &m);
     rw_json_begin_object(w);
     rw_json_member_u64(w, "context", context);
     rw_json_member_u64(w, "weights", m.weights);

@@ -13,7 +13,6 @@ typedef struct run {
     const int32_t *tokens; /* [n] */
     size_t n;
     const rw_outputs *outputs; /* NULL: none */
-    rw_buffer logits;          /* [vocab], when logits are wanted */
 } run;
 
 static rw_status check(const run *r, rw_error *err) {
@@ -65,24 +64,6 @@ static rw_status embed(rw_session *s, const int32_t *tokens, size_t count, rw_vi
     return rw_session_run(s, &op, err);
 }
 
-/* Rows of the rotation for the span, one set a kind of layer. */
-static rw_status make_rows(rw_session *s, const rw_span *span, rw_error *err) {
-    rw_backend *b = s->model->backend;
-    for (int i = 0; i < RW_ROTATION_COUNT; i++) {
-        if (!s->rotates[i])
-            continue;
-        const rw_rope_table *table = &s->table[i];
-        size_t bytes = span->count * table->pairs * sizeof(float);
-        rw_rope_rows(table, span->position, span->count, s->rows[0], s->rows[1]);
-        for (int j = 0; j < 2; j++) {
-            rw_buffer *to = &s->scratch[j == 0 ? RW_SCRATCH_COS : RW_SCRATCH_SIN];
-            size_t offset = to->bytes / RW_ROTATION_COUNT * (size_t)i;
-            RW_TRY(b->ops->write(b, to, offset, s->rows[j], bytes, err));
-        }
-    }
-    return RW_OK;
-}
-
 static rw_status run_layers(rw_session *s, const rw_span *span, rw_view stream, rw_error *err) {
     const rw_arch *arch = s->model->arch;
     for (uint32_t i = 0; i < arch->n_layers; i++) {
@@ -108,6 +89,7 @@ static rw_status score(run *r, rw_view x, size_t at, size_t count, rw_error *err
     rw_op op = {.kind = RW_OP_LOSS,
                 .u.loss = {.linear = rw_model_head(s->model),
                            .x = x,
+                           .arithmetic = s->engine.arithmetic,
                            .softcap = (float)s->model->arch->final_softcap}};
     if (o->nll) {
         op.u.loss.target = token_view(s, TOKENS_TARGET, count);
@@ -133,17 +115,20 @@ static void cap_logits(float *logits, size_t n, float cap) {
 
 /* Logits are made row by row: they are asked for at few positions. */
 static rw_status copy_logits(run *r, rw_view x, size_t at, size_t count, rw_error *err) {
-    rw_backend *b = r->session->model->backend;
-    size_t vocab = r->session->model->arch->vocab;
+    rw_session *s = r->session;
+    rw_backend *b = s->model->backend;
+    rw_buffer *row = &s->scratch[RW_SCRATCH_LOGITS];
+    size_t vocab = s->model->arch->vocab;
     for (size_t i = 0; i < count; i++) {
         rw_op op = {.kind = RW_OP_LINEAR,
-                    .u.linear = {.linear = rw_model_head(r->session->model),
+                    .u.linear = {.linear = rw_model_head(s->model),
                                  .x = rw_view_rows(x, i, 1),
-                                 .out = rw_view_matrix(&r->logits, RW_ELEMENT_F32, 1, vocab)}};
-        RW_TRY(rw_session_run(r->session, &op, err));
+                                 .out = rw_view_matrix(row, RW_ELEMENT_F32, 1, vocab),
+                                 .arithmetic = s->engine.arithmetic}};
+        RW_TRY(rw_session_run(s, &op, err));
         float *logits = r->outputs->logits + (at + i) * vocab;
-        RW_TRY(b->ops->read(b, &r->logits, 0, logits, vocab * sizeof(float), err));
-        cap_logits(logits, vocab, (float)r->session->model->arch->final_softcap);
+        RW_TRY(b->ops->read(b, row, 0, logits, vocab * sizeof(float), err));
+        cap_logits(logits, vocab, (float)s->model->arch->final_softcap);
     }
     return RW_OK;
 }
@@ -168,11 +153,22 @@ static rw_status finish(run *r, size_t begin, size_t count, rw_view stream, rw_e
 
 /* ---- chunk by chunk -------------------------------------------------------------------------- */
 
+/* Kept where a change of the rotation reads them again. */
+static rw_status remember(rw_session *s, const int32_t *tokens, size_t count, rw_error *err) {
+    rw_backend *b = s->model->backend;
+    size_t at = (size_t)s->length * sizeof *tokens;
+    if (!s->replays)
+        return RW_OK;
+    return b->ops->write(b, &s->scratch[RW_SCRATCH_HISTORY], at, tokens, count * sizeof *tokens,
+                         err);
+}
+
 static rw_status run_chunk(run *r, size_t begin, size_t count, rw_error *err) {
     rw_session *s = r->session;
     rw_span span = {.position = s->length, .count = count};
     rw_view stream = rw_session_scratch(s, RW_SCRATCH_STREAM, count, s->model->arch->hidden);
-    RW_TRY(make_rows(s, &span, err));
+    RW_TRY(remember(s, r->tokens + begin, count, err));
+    RW_TRY(rw_session_make_rows(s, span.position, count, err));
     RW_TRY(embed(s, r->tokens + begin, count, stream, err));
     RW_TRY(run_layers(s, &span, stream, err));
     RW_TRY(finish(r, begin, count, stream, err));
@@ -193,16 +189,30 @@ static rw_status run_all(run *r, const char *task, rw_error *err) {
     return RW_OK;
 }
 
+/* Reads what was read before again, under the tables as they are now. */
+static rw_status read_again(rw_session *s, const char *task, rw_error *err) {
+    size_t n = (size_t)s->length, bytes = n * sizeof(int32_t);
+    rw_backend *b = s->model->backend;
+    int32_t *tokens = rw_alloc(s->model->ctx, bytes);
+    if (!tokens)
+        return rw_fail_memory(err, "tokens", bytes);
+    run r = {.session = s, .tokens = tokens, .n = n};
+    rw_status status = b->ops->read(b, &s->scratch[RW_SCRATCH_HISTORY], 0, tokens, bytes, err);
+    if (status == RW_OK) {
+        rw_session_forget(s);
+        status = run_all(&r, task, err);
+    }
+    rw_free(s->model->ctx, tokens);
+    return status;
+}
+
 rw_status rw_session_forward(rw_session *session, const int32_t *tokens, size_t n,
                              const rw_outputs *outputs, const char *task, rw_error *err) {
     run r = {.session = session, .tokens = tokens, .n = n, .outputs = outputs};
-    rw_backend *b = session->model->backend;
+    bool again;
     RW_TRY(check(&r, err));
-    if (outputs && outputs->logits && outputs->count) {
-        size_t bytes = (size_t)session->model->arch->vocab * sizeof(float);
-        RW_TRY(b->ops->buffer_create(b, bytes, "logits", &r.logits, err));
-    }
-    rw_status status = run_all(&r, task, err);
-    b->ops->buffer_destroy(b, &r.logits);
-    return status;
+    RW_TRY(rw_session_resolve(session, n, &again, err));
+    if (again)
+        RW_TRY(read_again(session, task, err));
+    return run_all(&r, task, err);
 }

@@ -22,6 +22,7 @@ struct rw_model {
     rw_context *ctx;
     rw_backend *backend;
     const rw_arch *arch;
+    rw_tensor_map *map;     /* the files' pages, which linear weights refer to */
     rw_linear embedding;    /* [vocab][hidden] */
     rw_linear output;       /* [vocab][hidden]; empty when tied */
     rw_buffer final_norm;   /* [hidden] */
@@ -31,10 +32,17 @@ struct rw_model {
 /* The linear layer that makes logits. */
 const rw_linear *rw_model_head(const rw_model *model);
 
-/* RW_ERR_MEMORY when `bytes` are more than the machine (or the control group) has left. */
+/* What the machine (or the control group) has left; UINT64_MAX: not known. */
+uint64_t rw_memory_available(void);
+/* RW_ERR_MEMORY when `bytes` are more than that. */
 rw_status rw_model_check_memory(uint64_t bytes, const char *what, rw_error *err);
 
-/* Keys (rotated) and values of one layer. Row i holds position first + i. */
+/* Is a NaN or an infinity among the numbers of `bytes`, rows of `type`? Of block types the scales
+   decide. On the context's threads. */
+bool rw_weights_finite(rw_context *ctx, rw_dtype type, const void *bytes, uint64_t elements);
+
+/* Keys and values of one layer, as the engine's type. Row i holds position first + i. Keys are
+   rotated, or raw where the session says so. */
 typedef struct rw_cache {
     rw_buffer k; /* [rows][n_kv_heads * qk_dim] */
     rw_buffer v; /* [rows][n_kv_heads * v_dim]  */
@@ -45,13 +53,24 @@ typedef struct rw_cache {
 /* Rotations by kind of layer. */
 enum { RW_ROTATION_FULL, RW_ROTATION_SLIDING, RW_ROTATION_COUNT };
 
+enum { RW_ROWS_PIECE = 256 }; /* positions whose cos and sin are made at once */
+
+typedef struct rw_rotation {
+    bool used; /* does the model have such layers that rotate? */
+    bool raw;  /* keys are cached raw */
+    rw_rope_spec spec;
+    rw_rope_table table;
+    uint64_t key_rows; /* raw: positions whose cos and sin are there */
+} rw_rotation;
+
 struct rw_session {
     const rw_model *model;
     uint64_t capacity, length;
     size_t chunk;
-    bool rotates[RW_ROTATION_COUNT]; /* does the model have such layers? */
-    rw_rope_table table[RW_ROTATION_COUNT];
-    float *rows[2];   /* host: cos and sin of a chunk, [chunk][pairs] */
+    bool growing, replays; /* replays: a change of table reads everything again */
+    rw_engine engine;
+    rw_rotation rotation[RW_ROTATION_COUNT];
+    float *rows[2];   /* host: cos and sin of a few positions, [RW_ROWS_PIECE][pairs] */
     rw_cache *caches; /* [n_layers] */
     rw_buffer scratch[RW_SCRATCH_COUNT];
 };
@@ -79,6 +98,22 @@ rw_status rw_session_run(rw_session *session, const rw_op *op, rw_error *err);
 /* [count][columns] of a scratch buffer, float32. */
 rw_view rw_session_scratch(const rw_session *session, rw_scratch scratch, size_t count,
                            size_t columns);
+/* Does a session keep raw keys, or its tokens, for these rotations? */
+void rw_rotation_needs(const rw_rope_set *set, bool growing, bool *raw_keys, bool *history);
+/* Resolves options->rope for the session's layers. */
+rw_status rw_session_rotate_by(rw_session *session, const rw_session_options *options,
+                               rw_error *err);
+/* Rows of cos (or sin) for one kind of layer: in `scratch`, from row `first` on. */
+rw_view rw_session_angles(const rw_session *session, rw_scratch scratch, int rotation, size_t first,
+                          size_t count);
+int rw_rotation_of(const rw_layer *layer);
+rw_element rw_session_element(const rw_session *session); /* of the cache */
+/* Before `n` tokens are appended: the tables at the length they reach, when the session grows.
+ *again: everything must be read again under them. */
+rw_status rw_session_resolve(rw_session *session, size_t n, bool *again, rw_error *err);
+/* Cos and sin of the span for every kind of layer, and of all keys where they are raw. */
+rw_status rw_session_make_rows(rw_session *session, uint64_t position, size_t count, rw_error *err);
+void rw_session_forget(rw_session *session);
 rw_status rw_session_norm(rw_session *session, rw_view x, const rw_buffer *weight, rw_view out,
                           rw_error *err);
 

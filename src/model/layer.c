@@ -12,8 +12,19 @@ rw_view rw_session_scratch(const rw_session *session, rw_scratch scratch, size_t
     return rw_view_matrix(&session->scratch[scratch], RW_ELEMENT_F32, count, columns);
 }
 
+/* The table of sizes has room for every kernel there is; should one want more, it gets it. */
+static rw_status widen_workspace(rw_session *session, size_t bytes, rw_error *err) {
+    rw_backend *b = session->model->backend;
+    rw_buffer *workspace = &session->scratch[RW_SCRATCH_WORKSPACE];
+    b->ops->buffer_destroy(b, workspace);
+    return b->ops->buffer_create(b, bytes, "activations", workspace, err);
+}
+
 rw_status rw_session_run(rw_session *session, const rw_op *op, rw_error *err) {
     rw_backend *b = session->model->backend;
+    size_t bytes = b->ops->workspace_bytes(b, op);
+    if (bytes > session->scratch[RW_SCRATCH_WORKSPACE].bytes)
+        RW_TRY(widen_workspace(session, bytes, err));
     return b->ops->enqueue(b, op, &session->scratch[RW_SCRATCH_WORKSPACE], err);
 }
 
@@ -29,7 +40,10 @@ rw_status rw_session_norm(rw_session *session, rw_view x, const rw_buffer *weigh
 
 static rw_status linear(rw_session *session, const rw_linear *weights, const rw_buffer *bias,
                         rw_view x, rw_view out, rw_error *err) {
-    rw_op op = {.kind = RW_OP_LINEAR, .u.linear = {.linear = weights, .x = x, .out = out}};
+    rw_op op = {
+        .kind = RW_OP_LINEAR,
+        .u.linear = {
+            .linear = weights, .x = x, .out = out, .arithmetic = session->engine.arithmetic}};
     if (bias && bias->handle)
         op.u.linear.bias = rw_view_matrix(bias, RW_ELEMENT_F32, 1, weights->rows);
     return rw_session_run(session, &op, err);
@@ -52,8 +66,9 @@ static rw_status make_room(rw_session *session, rw_cache *cache, const rw_layer 
     uint64_t keep = layer->window - 1; /* the window holds the token itself */
     uint64_t drop = used - (keep < used ? keep : used);
     rw_backend *b = session->model->backend;
-    size_t k_row = (size_t)layer->n_kv_heads * layer->qk_dim * sizeof(float);
-    size_t v_row = (size_t)layer->n_kv_heads * layer->v_dim * sizeof(float);
+    rw_element element = rw_session_element(session);
+    size_t k_row = rw_element_bytes(element, (size_t)layer->n_kv_heads * layer->qk_dim);
+    size_t v_row = rw_element_bytes(element, (size_t)layer->n_kv_heads * layer->v_dim);
     size_t rows = (size_t)(used - drop);
     RW_TRY(b->ops->move(b, &cache->k, 0, (size_t)drop * k_row, rows * k_row, err));
     RW_TRY(b->ops->move(b, &cache->v, 0, (size_t)drop * v_row, rows * v_row, err));
@@ -61,8 +76,12 @@ static rw_status make_room(rw_session *session, rw_cache *cache, const rw_layer 
     return RW_OK;
 }
 
-static rw_view cache_view(const rw_buffer *buffer, size_t rows, uint32_t heads, uint32_t dim) {
-    return rw_view_matrix(buffer, RW_ELEMENT_F32, rows, (size_t)heads * dim);
+/* Rows [first, first + count) of keys or values. */
+static rw_view cache_view(const rw_session *session, const rw_buffer *buffer, size_t first,
+                          size_t count, uint32_t heads, uint32_t dim) {
+    rw_view rows =
+        rw_view_matrix(buffer, rw_session_element(session), first + count, (size_t)heads * dim);
+    return rw_view_heads(rw_view_rows(rows, first, count), heads);
 }
 
 /* ---- attention ------------------------------------------------------------------------------- */
@@ -71,50 +90,60 @@ static rw_status rotate(rw_session *session, const rw_layer *layer, rw_view x, u
                         rw_error *err) {
     if (!layer->rotary)
         return RW_OK;
-    int kind = layer->kind == RW_LAYER_SLIDING ? RW_ROTATION_SLIDING : RW_ROTATION_FULL;
-    const rw_rope_table *table = &session->table[kind];
+    int kind = rw_rotation_of(layer);
     size_t count = x.shape[0];
-    rw_view cosine = rw_session_scratch(session, RW_SCRATCH_COS, count, table->pairs);
-    rw_view sine = rw_session_scratch(session, RW_SCRATCH_SIN, count, table->pairs);
-    cosine.offset = session->scratch[RW_SCRATCH_COS].bytes / RW_ROTATION_COUNT * (size_t)kind;
-    sine.offset = session->scratch[RW_SCRATCH_SIN].bytes / RW_ROTATION_COUNT * (size_t)kind;
+    bool interleaved = session->rotation[kind].table.pairing == RW_PAIRING_INTERLEAVED;
     rw_op op = {.kind = RW_OP_ROTATE,
                 .u.rotate = {.x = rw_view_heads(x, heads),
-                             .cos = cosine,
-                             .sin = sine,
-                             .interleaved = table->pairing == RW_PAIRING_INTERLEAVED}};
+                             .cos = rw_session_angles(session, RW_SCRATCH_COS, kind, 0, count),
+                             .sin = rw_session_angles(session, RW_SCRATCH_SIN, kind, 0, count),
+                             .interleaved = interleaved}};
     return rw_session_run(session, &op, err);
 }
 
 /* softmax's scale: 1 / sqrt(d), or the root of what the model states instead, times what the
  * rotation puts on top (MLA's temperature). */
 static float softmax_scale(const rw_session *session, const rw_layer *layer) {
-    int kind = layer->kind == RW_LAYER_SLIDING ? RW_ROTATION_SLIDING : RW_ROTATION_FULL;
-    double on_top = layer->rotary ? session->table[kind].logit_scale : 1.0;
+    double on_top =
+        layer->rotary ? session->rotation[rw_rotation_of(layer)].table.logit_scale : 1.0;
     double scalar = session->model->arch->query_scalar;
     return (float)(on_top / sqrt(scalar > 0.0 ? scalar : (double)layer->qk_dim));
+}
+
+/* Raw keys are turned on their way into the product. */
+static void turn_keys(const rw_session *session, const rw_layer *layer, const rw_cache *cache,
+                      rw_op_attention *op) {
+    int kind = rw_rotation_of(layer);
+    const rw_rotation *rotation = &session->rotation[kind];
+    if (!layer->rotary || !rotation->raw)
+        return;
+    size_t first = (size_t)cache->first, count = op->k.shape[0];
+    op->k_cos = rw_session_angles(session, RW_SCRATCH_KEY_COS, kind, first, count);
+    op->k_sin = rw_session_angles(session, RW_SCRATCH_KEY_SIN, kind, first, count);
+    op->interleaved = rotation->table.pairing == RW_PAIRING_INTERLEAVED;
 }
 
 static rw_status attend(rw_session *session, uint32_t index, const rw_span *span, rw_view q,
                         const rw_layer_slots *slots, rw_error *err) {
     const rw_layer *layer = &session->model->arch->layers[index];
     const rw_cache *cache = &session->caches[index];
+    uint32_t kv_heads = layer->n_kv_heads;
     size_t keys = (size_t)(span->position - cache->first) + span->count;
-    rw_view k = cache_view(&cache->k, keys, layer->n_kv_heads, layer->qk_dim);
-    rw_view v = cache_view(&cache->v, keys, layer->n_kv_heads, layer->v_dim);
     bool windowed = layer->kind == RW_LAYER_SLIDING && layer->window != 0;
-    rw_op op = {.kind = RW_OP_ATTENTION,
-                .u.attention = {.q = rw_view_heads(q, layer->n_heads),
-                                .k = rw_view_heads(k, layer->n_kv_heads),
-                                .v = rw_view_heads(v, layer->n_kv_heads),
-                                .out = rw_view_heads(slots->attention, layer->n_heads),
-                                .lse = slots->lse,
-                                .q_first = (int64_t)span->position,
-                                .k_first = (int64_t)cache->first,
-                                .mask = windowed ? RW_MASK_WINDOW : RW_MASK_CAUSAL,
-                                .window = layer->window,
-                                .scale = softmax_scale(session, layer),
-                                .softcap = (float)session->model->arch->attention_softcap}};
+    rw_op op = {
+        .kind = RW_OP_ATTENTION,
+        .u.attention = {.q = rw_view_heads(q, layer->n_heads),
+                        .k = cache_view(session, &cache->k, 0, keys, kv_heads, layer->qk_dim),
+                        .v = cache_view(session, &cache->v, 0, keys, kv_heads, layer->v_dim),
+                        .out = rw_view_heads(slots->attention, layer->n_heads),
+                        .lse = slots->lse,
+                        .q_first = (int64_t)span->position,
+                        .k_first = (int64_t)cache->first,
+                        .mask = windowed ? RW_MASK_WINDOW : RW_MASK_CAUSAL,
+                        .window = layer->window,
+                        .scale = softmax_scale(session, layer),
+                        .softcap = (float)session->model->arch->attention_softcap}};
+    turn_keys(session, layer, cache, &op.u.attention);
     return rw_session_run(session, &op, err);
 }
 
@@ -138,22 +167,30 @@ static rw_status add_block(rw_session *session, rw_view stream, rw_view block,
     return add(session, stream, block, err);
 }
 
-/* Keys and values go straight into the cache; keys are rotated there. */
+static rw_status store(rw_session *session, rw_view x, rw_view out, rw_error *err) {
+    rw_op op = {.kind = RW_OP_STORE, .u.store = {.x = rw_view_heads(x, out.shape[1]), .out = out}};
+    return rw_session_run(session, &op, err);
+}
+
+/* Keys and values are made in float32 and rounded once, on their way into the cache. */
 static rw_status append_kv(rw_session *session, uint32_t index, const rw_span *span, rw_view normed,
                            rw_error *err) {
     const rw_layer *layer = &session->model->arch->layers[index];
     const rw_model_layer *w = &session->model->layers[index];
     rw_cache *cache = &session->caches[index];
+    uint32_t heads = layer->n_kv_heads;
+    size_t count = span->count;
     RW_TRY(make_room(session, cache, layer, span, err));
     size_t at = (size_t)(span->position - cache->first);
-    rw_view k = cache_view(&cache->k, (size_t)cache->rows, layer->n_kv_heads, layer->qk_dim);
-    rw_view v = cache_view(&cache->v, (size_t)cache->rows, layer->n_kv_heads, layer->v_dim);
-    k = rw_view_rows(k, at, span->count);
-    v = rw_view_rows(v, at, span->count);
+    rw_view k = rw_session_scratch(session, RW_SCRATCH_K, count, (size_t)heads * layer->qk_dim);
+    rw_view v = rw_session_scratch(session, RW_SCRATCH_V, count, (size_t)heads * layer->v_dim);
     RW_TRY(linear(session, &w->k, &w->k_bias, normed, k, err));
     RW_TRY(linear(session, &w->v, &w->v_bias, normed, v, err));
-    RW_TRY(norm_heads(session, k, layer->n_kv_heads, &w->k_norm, err));
-    return rotate(session, layer, k, layer->n_kv_heads, err);
+    RW_TRY(norm_heads(session, k, heads, &w->k_norm, err));
+    if (!session->rotation[rw_rotation_of(layer)].raw)
+        RW_TRY(rotate(session, layer, k, heads, err));
+    RW_TRY(store(session, k, cache_view(session, &cache->k, at, count, heads, layer->qk_dim), err));
+    return store(session, v, cache_view(session, &cache->v, at, count, heads, layer->v_dim), err);
 }
 
 static rw_status attention_block(rw_session *session, uint32_t index, const rw_span *span,

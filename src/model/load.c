@@ -1,19 +1,19 @@
 /*
- * load.c - weights from a checkpoint into the backend's form, each checked on the way: there, of
- * the right shape, of a type we read, and finite.
+ * load.c - weights from a checkpoint, each checked on the way: there, of the right shape, of a type
+ * we read, and finite. Matrices that the kernels read as they are stay in the mapped files.
  */
 #include <stdlib.h>
 #include <string.h>
 
 #include "model/internal.h"
 
-enum { STAGE_ELEMENTS = 1 << 20 };
+enum { STAGE_ELEMENTS = 1 << 18 };
 
 typedef struct loader {
     rw_model *model;
     const rw_checkpoint *checkpoint;
     rw_naming naming;
-    float *stage; /* one piece of a tensor on its way */
+    float *stage; /* [STAGE_ELEMENTS, or the longest row] of a tensor on its way */
     size_t stage_size;
     uint64_t done, total; /* elements */
 } loader;
@@ -69,66 +69,92 @@ static rw_status find(const loader *l, rw_weight weight, uint32_t layer, place *
     return RW_OK;
 }
 
-/* An exponent of all ones is an infinity or a NaN. */
-static bool all_finite(const float *values, size_t count) {
-    uint32_t bad = 0;
-    for (size_t i = 0; i < count; i++) {
-        uint32_t bits;
-        memcpy(&bits, &values[i], sizeof bits);
-        bad |= (bits & 0x7f800000u) == 0x7f800000u;
-    }
-    return bad == 0;
+static rw_status fail_not_finite(const rw_tensor *tensor, rw_error *err) {
+    char name[128];
+    size_t size = tensor->name.size < 127 ? tensor->name.size : 127;
+    memcpy(name, tensor->name.data, size);
+    name[size] = '\0';
+    return rw_fail(err, RW_ERR_INPUT, "model.not_finite", name,
+                   "the tensor holds a NaN or an infinity: the checkpoint is damaged");
 }
 
-static rw_status read_piece(loader *l, const rw_tensor *tensor, uint64_t first, size_t count,
-                            rw_error *err) {
-    RW_TRY(rw_check_cancel(l->model->ctx, err));
-    RW_TRY(rw_tensor_read_f32(l->checkpoint, tensor, first, count, l->stage, err));
-    if (!all_finite(l->stage, count)) {
-        char name[128];
-        size_t size = tensor->name.size < 127 ? tensor->name.size : 127;
-        memcpy(name, tensor->name.data, size);
-        name[size] = '\0';
-        return rw_fail(err, RW_ERR_INPUT, "model.not_finite", name,
-                       "the tensor holds a NaN or an infinity: the checkpoint is damaged");
-    }
+/* Bytes of `elements`, which are whole blocks. */
+static uint64_t packed_bytes(const rw_tensor *tensor, uint64_t elements) {
+    uint32_t block, bytes;
+    rw_dtype_block(tensor->dtype, &block, &bytes);
+    return elements / block * bytes;
+}
+
+/* The mapped bytes of the place, looked through. */
+static rw_status look_at(loader *l, const place *from, const unsigned char **out, rw_error *err) {
+    uint64_t columns = from->columns ? from->columns : 1, count = from->rows * columns;
+    rw_context *ctx = l->model->ctx;
+    *out = rw_tensor_map_bytes(l->model->map, from->tensor);
+    *out += packed_bytes(from->tensor, from->first * columns);
+    bool finite = rw_weights_finite(ctx, from->tensor->dtype, *out, count);
+    RW_TRY(rw_check_cancel(ctx, err));
+    if (!finite)
+        return fail_not_finite(from->tensor, err);
     l->done += count;
-    rw_progress(l->model->ctx, "load", l->done, l->total, "weights");
+    rw_progress(ctx, "load", l->done, l->total, "weights");
     return RW_OK;
 }
 
 static rw_status load_vector(loader *l, rw_weight weight, uint32_t layer, rw_buffer *out,
                              rw_error *err) {
+    const unsigned char *values;
     place from;
     RW_TRY(find(l, weight, layer, &from, err));
     if (!from.tensor)
         return RW_OK;
     size_t count = from.rows, bytes = count * sizeof(float);
     rw_backend *b = l->model->backend;
-    RW_TRY(read_piece(l, from.tensor, 0, count, err));
+    from.columns = 0;
+    RW_TRY(look_at(l, &from, &values, err));
+    rw_dtype_to_f32(from.tensor->dtype, values, l->stage, count);
     for (size_t i = 0; i < count; i++)
         l->stage[i] += from.offset;
     RW_TRY(b->ops->buffer_create(b, bytes, "weights", out, err));
     return b->ops->write(b, out, 0, l->stage, bytes, err);
 }
 
+/* The kernels' name of a type that they read in place. */
+static rw_element element_of(rw_dtype type) {
+    static const rw_element elements[RW_DTYPE_OTHER] = {
+        [RW_F32] = RW_ELEMENT_F32,   [RW_F16] = RW_ELEMENT_F16,   [RW_BF16] = RW_ELEMENT_BF16,
+        [RW_Q8_0] = RW_ELEMENT_Q8_0, [RW_Q4_0] = RW_ELEMENT_Q4_0, [RW_Q4_1] = RW_ELEMENT_Q4_1,
+        [RW_Q5_0] = RW_ELEMENT_Q5_0, [RW_Q5_1] = RW_ELEMENT_Q5_1, [RW_Q4_K] = RW_ELEMENT_Q4_K,
+        [RW_Q5_K] = RW_ELEMENT_Q5_K, [RW_Q6_K] = RW_ELEMENT_Q6_K};
+    return elements[type];
+}
+
+static rw_status widen(loader *l, const place *from, const unsigned char *values, rw_linear *out,
+                       rw_error *err) {
+    rw_backend *b = l->model->backend;
+    size_t columns = from->columns, step = l->stage_size / columns;
+    RW_TRY(b->ops->linear_create(b, from->rows, columns, RW_ELEMENT_F32, "weights", out, err));
+    for (size_t row = 0; row < from->rows; row += step) {
+        size_t count = from->rows - row < step ? from->rows - row : step;
+        rw_dtype_to_f32(from->tensor->dtype, values + packed_bytes(from->tensor, row * columns),
+                        l->stage, count * columns);
+        RW_TRY(b->ops->linear_write(b, out, row, count, l->stage, err));
+    }
+    return RW_OK;
+}
+
 static rw_status load_linear(loader *l, rw_weight weight, uint32_t layer, rw_linear *out,
                              rw_error *err) {
+    const unsigned char *values;
     place from;
     RW_TRY(find(l, weight, layer, &from, err));
     if (!from.tensor)
         return RW_OK;
-    size_t rows = from.rows, columns = from.columns;
-    size_t step = l->stage_size / columns;
+    RW_TRY(look_at(l, &from, &values, err));
+    rw_dtype type = from.tensor->dtype;
+    if (!rw_dtype_in_place(type))
+        return widen(l, &from, values, out, err);
     rw_backend *b = l->model->backend;
-    RW_TRY(b->ops->linear_create(b, rows, columns, RW_ELEMENT_F32, "weights", out, err));
-    for (size_t row = 0; row < rows; row += step) {
-        size_t count = rows - row < step ? rows - row : step;
-        uint64_t first = (uint64_t)(from.first + row) * columns;
-        RW_TRY(read_piece(l, from.tensor, first, count * columns, err));
-        RW_TRY(b->ops->linear_write(b, out, row, count, l->stage, err));
-    }
-    return RW_OK;
+    return b->ops->linear_map(b, from.rows, from.columns, element_of(type), values, out, err);
 }
 
 /* ---- all of them ----------------------------------------------------------------------------- */
@@ -276,6 +302,15 @@ static rw_status check_extra(const loader *l, rw_error *err) {
 
 /* ---- life ------------------------------------------------------------------------------------ */
 
+/* How a weight is kept, for the table of sizes. One that is not there is found out later. */
+static bool is_widened(const void *user, rw_weight weight, uint32_t layer, uint64_t *bytes) {
+    place from;
+    if (find(user, weight, layer, &from, NULL) != RW_OK || !from.tensor)
+        return true;
+    *bytes = packed_bytes(from.tensor, (uint64_t)from.rows * from.columns);
+    return !rw_dtype_in_place(from.tensor->dtype);
+}
+
 /* Room for one row of every matrix, and for every vector whole. */
 static size_t stage_elements(const rw_arch *arch) {
     uint64_t most = STAGE_ELEMENTS, shape[2];
@@ -291,9 +326,11 @@ static size_t stage_elements(const rw_arch *arch) {
 static rw_status start(loader *l, rw_context *ctx, const rw_arch *arch, rw_error *err) {
     rw_model *m = l->model;
     rw_memory memory;
-    rw_arch_memory(arch, 1, 0, 1, &memory);
+    const rw_memory_options options = {.context = 1, .home = {is_widened, l}};
+    rw_arch_memory(arch, &options, &memory);
     RW_TRY(rw_model_check_memory(memory.weights, "weights", err));
     RW_TRY(check_extra(l, err));
+    RW_TRY(rw_tensor_map_create(l->checkpoint, &m->map, err));
     m->layers = rw_calloc(ctx, arch->n_layers, sizeof *m->layers);
     if (!m->layers)
         return rw_fail_memory(err, "layers", arch->n_layers * sizeof *m->layers);
@@ -351,6 +388,7 @@ void rw_model_free(rw_model *model) {
         b->ops->buffer_destroy(b, &model->final_norm);
         b->ops->destroy(b);
     }
+    rw_tensor_map_free(model->map);
     rw_free(model->ctx, model->layers);
     rw_free(model->ctx, model);
 }

@@ -1,6 +1,6 @@
 /*
  * memory.c - what the machine has left, so that a model that cannot fit is refused before the
- * kernel's out-of-memory killer ends the process.
+ * kernel's out-of-memory killer ends the process; and what the process takes.
  */
 #include <fcntl.h>
 #include <string.h>
@@ -47,13 +47,32 @@ static uint64_t group_available(void) {
     return used < limit ? limit - used : 0;
 }
 
-rw_status rw_model_check_memory(uint64_t bytes, const char *what, rw_error *err) {
+uint64_t rw_memory_available(void) {
     uint64_t machine = machine_available(), group = group_available();
-    uint64_t available = machine < group ? machine : group;
+    return machine < group ? machine : group;
+}
+
+rw_status rw_model_check_memory(uint64_t bytes, const char *what, rw_error *err) {
+    uint64_t available = rw_memory_available();
     if (bytes <= available)
         return RW_OK;
     return rw_fail(err, RW_ERR_MEMORY, "model.memory", what,
                    "the %s would take %.2f GB, and %.2f GB of memory are free: use a smaller model "
                    "or a shorter context, or free some memory",
                    what, (double)bytes * 1e-9, (double)available * 1e-9);
+}
+
+/* "Name:   123 kB" of /proc/self/status in bytes; 0 when there is no such line. */
+static uint64_t status_bytes(const char *text, const char *name) {
+    uint64_t kib;
+    const char *line = strstr(text, name);
+    return line && number_at(line + strlen(name), &kib) ? kib * 1024 : 0;
+}
+
+rw_resident rw_resident_now(void) {
+    char text[4096];
+    if (read_small("/proc/self/status", text, sizeof text) == 0)
+        return (rw_resident){0};
+    return (rw_resident){status_bytes(text, "RssAnon:"),
+                         status_bytes(text, "RssFile:") + status_bytes(text, "RssShmem:")};
 }

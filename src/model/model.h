@@ -11,7 +11,9 @@
 #ifndef RW_MODEL_MODEL_H
 #define RW_MODEL_MODEL_H
 
-#include "arch/arch.h"
+#include "arch/memory.h"
+#include "backend/backend.h"
+#include "base/json.h"
 #include "checkpoint/checkpoint.h"
 #include "ropewalk/rope.h"
 #include "tokenizer/tokenizer.h"
@@ -19,10 +21,13 @@
 typedef struct rw_model rw_model;
 typedef struct rw_session rw_session;
 
-/* Reads and prepares the weights. `arch` must outlive the model. `pairing` of the q/k weights
-   follows the container (GGUF of the llama family: interleaved). Refuses what the engine cannot
-   run: model.unsupported names the part. Codes: model.missing_tensor, model.shape, model.dtype,
-   model.not_finite (with the tensor's name), RW_ERR_MEMORY before allocating what cannot fit. */
+/* Prepares the weights: those of types that the kernels read as they are stay where they lie in
+   the files, which are mapped; the others are widened to float32. The files must not be cut short
+   while the model lives; `checkpoint` may be closed, `arch` must outlive the model. `pairing` of
+   the q/k weights follows the container (GGUF of the llama family: interleaved). Refuses what the
+   engine cannot run: model.unsupported names the part. Codes: model.missing_tensor, model.shape,
+   model.dtype, model.not_finite (with the tensor's name), file.truncated, RW_ERR_MEMORY before
+   allocating what cannot fit. */
 rw_status rw_model_load(rw_context *ctx, const rw_checkpoint *checkpoint, const rw_arch *arch,
                         rw_model **out, rw_error *err);
 void rw_model_free(rw_model *model);
@@ -33,19 +38,52 @@ const rw_arch *rw_model_arch(const rw_model *model);
 rw_status rw_model_tokenizer(rw_context *ctx, const rw_checkpoint *checkpoint, const rw_arch *arch,
                              rw_tokenizer **out, rw_error *err);
 
+/* What the user may trade exactness for. Zero is exact: float32 throughout. */
+typedef struct rw_engine {
+    rw_cache_type cache;
+    rw_arithmetic arithmetic;
+} rw_engine;
+
+/* By the names of the command line; NULL leaves a field as it is. Codes, RW_ERR_USAGE:
+   arch.kv_type, model.arithmetic. */
+rw_status rw_engine_read(const char *kv_type, const char *arithmetic, rw_engine *engine,
+                         rw_error *err);
+/* Members "kv_type" and "arithmetic", into an open object. */
+void rw_engine_write(rw_json_writer *w, const rw_engine *engine);
+
+/* A method whose table depends on the length (dynamic NTK, LongRoPE) can be resolved in two ways.
+
+   Pinned, at `length`: what protocol `prefix` defines, and what a runtime does that knows the
+   window it serves. Every position has one rotation, so feeding tokens one by one gives what
+   feeding them at once gives, within rounding, for every method.
+
+   Growing, at the length that each call of rw_session_forward reaches: what transformers does. No
+   two positions of one attention are ever rotated by different tables (which transformers' cache of
+   rotated keys lets happen):
+   - dynamic NTK: the cache holds raw keys, which are turned by the present table when they are
+     read. In the first layer that is what reading everything at once gives; deeper layers' keys
+     and values were computed from streams that older tables shaped, and stay so: recomputing them
+     would be a whole prompt a token.
+   - LongRoPE changes its factors once, beyond the original window. Then everything is read again
+     under the long factors, so the result is that of reading it at once. */
 typedef struct rw_session_options {
     const rw_rope_set *rope;
     uint64_t capacity; /* tokens the cache holds */
-    uint64_t length;   /* length-dependent methods resolve here; 0: capacity */
+    uint64_t length;   /* pinned: where; 0: capacity */
+    bool growing;
+    rw_engine engine;
 } rw_session_options;
 
-/* Bytes that a session of `capacity` takes (KV, rows, scratch), from the table that allocates. */
-rw_status rw_session_bytes(const rw_model *model, uint64_t capacity, size_t *out, rw_error *err);
+/* What such a session takes: `kv` and `activations` are the table that allocates. */
+void rw_session_memory(const rw_model *model, const rw_session_options *options, rw_memory *out);
 
+/* Codes: model.capacity, model.rope, arch.kv_type; RW_ERR_MEMORY model.memory before anything is
+   allocated, with the largest capacity that fits. */
 rw_status rw_session_create(const rw_model *model, const rw_session_options *options,
                             rw_session **out, rw_error *err);
 void rw_session_free(rw_session *session);
-/* Forgets the tokens, keeps the memory; a new rotation may be given (NULL: the same). */
+/* Forgets the tokens, keeps the memory; a new rotation may be given (NULL: the same), the engine
+   and whether it grows stay. */
 rw_status rw_session_reset(rw_session *session, const rw_session_options *options, rw_error *err);
 
 /* What a forward call shall say of positions [first, first + count) of the tokens it is given.
@@ -65,5 +103,12 @@ rw_status rw_session_forward(rw_session *session, const int32_t *tokens /* [n] *
                              const rw_outputs *outputs, const char *task, rw_error *err);
 
 uint64_t rw_session_length(const rw_session *session);
+
+/* What the whole process has in memory now, asked of the system: bytes of its own (anonymous), and
+   of mapped files. 0: not known. */
+typedef struct rw_resident {
+    uint64_t anonymous, mapped;
+} rw_resident;
+rw_resident rw_resident_now(void);
 
 #endif

@@ -1,95 +1,76 @@
 /*
  * session.c - one sequence: its rotation, its cache, its scratch.
- *
- * The cache holds rotated keys. That is right as long as the rotation of a position never changes,
- * so a method whose table depends on the length (dynamic NTK, LongRoPE) is resolved once, at
- * options.length, and pinned: what protocol `prefix` defines, and what a runtime does that knows
- * the prompt's length. A session that re-resolved while it grows would have to cache raw keys.
  */
 #include <string.h>
 
 #include "model/internal.h"
 
-/* ---- rotation -------------------------------------------------------------------------------- */
-
-static const rw_layers group_of[RW_ROTATION_COUNT] = {RW_LAYERS_FULL, RW_LAYERS_SLIDING};
-
-/* A head dim that one of the layers of this kind has; 0: no layer of this kind rotates. */
-static uint32_t rotated_dim(const rw_arch *arch, int rotation) {
-    rw_layer_kind kind = rotation == RW_ROTATION_SLIDING ? RW_LAYER_SLIDING : RW_LAYER_FULL;
-    for (uint32_t i = 0; i < arch->n_layers; i++)
-        if (arch->layers[i].kind == kind && arch->layers[i].rotary)
-            return arch->layers[i].qk_dim;
-    return 0;
-}
-
-static rw_status resolve(rw_session *session, int rotation, const rw_rope_set *set, uint64_t length,
-                         rw_error *err) {
-    uint32_t dim = rotated_dim(session->model->arch, rotation);
-    session->rotates[rotation] = dim != 0;
-    if (dim == 0)
-        return RW_OK;
-    const char *name = rw_layers_name(group_of[rotation]);
-    const rw_rope_group *group = rw_rope_set_find(set, group_of[rotation]);
-    if (!group)
-        return rw_fail(err, RW_ERR_INPUT, "model.rope", name,
-                       "no rotation is given for the layers of kind %s", name);
-    rw_rope_table *table = &session->table[rotation];
-    RW_TRY(rw_rope_table_build(&group->spec, length, table, err));
-    if (table->head_dim != dim || 2 * table->pairs > dim)
-        return rw_fail(err, RW_ERR_INPUT, "model.rope", name,
-                       "the rotation is for heads of %u dimensions, the layers have %u",
-                       table->head_dim, dim);
-    return RW_OK;
-}
-
-static rw_status resolve_all(rw_session *session, const rw_session_options *options,
-                             rw_error *err) {
-    uint64_t length = options->length ? options->length : session->capacity;
-    for (int i = 0; i < RW_ROTATION_COUNT; i++)
-        RW_TRY(resolve(session, i, options->rope, length, err));
-    return RW_OK;
-}
-
 /* ---- memory ---------------------------------------------------------------------------------- */
 
-static rw_status plan_memory(const rw_model *model, uint64_t capacity, size_t *out, rw_error *err) {
+static rw_memory_options memory_options(const rw_model *model, const rw_session_options *options) {
+    rw_memory_options out = {.context = options->capacity,
+                             .threads = rw_context_threads(model->ctx),
+                             .cache = options->engine.cache};
+    if (options->rope)
+        rw_rotation_needs(options->rope, options->growing, &out.raw_keys, &out.history);
+    return out;
+}
+
+void rw_session_memory(const rw_model *model, const rw_session_options *options, rw_memory *out) {
+    const rw_memory_options wanted = memory_options(model, options);
+    rw_arch_memory(model->arch, &wanted, out);
+}
+
+/* The weights are there already, whatever they take. */
+static rw_status check_memory(const rw_model *model, const rw_session_options *options,
+                              rw_error *err) {
+    rw_memory_options wanted = memory_options(model, options);
+    uint64_t available = rw_memory_available();
     rw_memory memory;
-    rw_arch_memory(model->arch, capacity, 0, rw_context_threads(model->ctx), &memory);
-    uint64_t total = memory.kv + memory.activations;
-    if (memory.kv == UINT64_MAX || memory.activations == UINT64_MAX || total < memory.kv ||
-        total > PTRDIFF_MAX)
-        return rw_fail(err, RW_ERR_MEMORY, "model.memory", "context",
-                       "a context of %llu tokens is beyond what can be addressed",
-                       (unsigned long long)capacity);
-    *out = (size_t)total;
-    return RW_OK;
+    rw_arch_memory(model->arch, &wanted, &memory);
+    uint64_t others = memory.weights + memory.program, bytes = memory.total - others;
+    if (memory.total != UINT64_MAX && bytes <= available && bytes <= PTRDIFF_MAX)
+        return RW_OK;
+    uint64_t limit = available > UINT64_MAX - others ? UINT64_MAX - 1 : available + others;
+    uint64_t largest = rw_arch_largest_context(model->arch, &wanted, limit, options->capacity);
+    return rw_fail(err, RW_ERR_MEMORY, "model.memory", "context",
+                   "a context of %llu tokens would take %.2f GB with keys and values as %s, and "
+                   "%.2f GB of memory are free: at most %llu tokens fit",
+                   (unsigned long long)options->capacity, (double)bytes * 1e-9,
+                   rw_cache_type_name(wanted.cache), (double)available * 1e-9,
+                   (unsigned long long)largest);
 }
 
-rw_status rw_session_bytes(const rw_model *model, uint64_t capacity, size_t *out, rw_error *err) {
-    return plan_memory(model, capacity, out, err);
-}
-
-static rw_status make_scratch(rw_session *s, rw_error *err) {
+static rw_status make_scratch(rw_session *s, const rw_memory_options *options, rw_error *err) {
     rw_backend *b = s->model->backend;
-    unsigned threads = rw_context_threads(s->model->ctx);
+    size_t pairs = 0;
     for (int i = 0; i < RW_SCRATCH_COUNT; i++) {
-        uint64_t count = rw_arch_scratch_elements(s->model->arch, (rw_scratch)i, s->chunk, threads);
+        uint64_t count = rw_arch_scratch_elements(s->model->arch, (rw_scratch)i, options);
         RW_TRY(b->ops->buffer_create(b, (size_t)count * sizeof(float), "activations",
                                      &s->scratch[i], err));
     }
-    size_t bytes = s->scratch[RW_SCRATCH_COS].bytes / RW_ROTATION_COUNT;
+    for (int i = 0; i < RW_ROTATION_COUNT; i++)
+        pairs = s->rotation[i].table.pairs > pairs ? s->rotation[i].table.pairs : pairs;
     for (int i = 0; i < 2; i++) {
-        s->rows[i] = rw_alloc(s->model->ctx, bytes ? bytes : 1);
+        s->rows[i] = rw_calloc(s->model->ctx, RW_ROWS_PIECE * (pairs + 1), sizeof(float));
         if (!s->rows[i])
-            return rw_fail_memory(err, "rotation", bytes);
+            return rw_fail_memory(err, "rotation", RW_ROWS_PIECE * pairs * sizeof(float));
     }
     return RW_OK;
+}
+
+rw_element rw_session_element(const rw_session *session) {
+    static const rw_element elements[RW_CACHE_TYPES] = {[RW_CACHE_F32] = RW_ELEMENT_F32,
+                                                        [RW_CACHE_F16] = RW_ELEMENT_F16,
+                                                        [RW_CACHE_BF16] = RW_ELEMENT_BF16,
+                                                        [RW_CACHE_Q8_0] = RW_ELEMENT_Q8_0};
+    return elements[session->engine.cache];
 }
 
 static rw_status make_caches(rw_session *s, rw_error *err) {
     const rw_arch *arch = s->model->arch;
     rw_backend *b = s->model->backend;
+    rw_cache_type type = s->engine.cache;
     s->caches = rw_calloc(s->model->ctx, arch->n_layers, sizeof *s->caches);
     if (!s->caches)
         return rw_fail_memory(err, "cache", arch->n_layers * sizeof *s->caches);
@@ -97,9 +78,11 @@ static rw_status make_caches(rw_session *s, rw_error *err) {
         const rw_layer *l = &arch->layers[i];
         rw_cache *cache = &s->caches[i];
         cache->rows = rw_arch_cache_rows(arch, i, s->capacity, s->chunk);
-        size_t row = (size_t)cache->rows * l->n_kv_heads * sizeof(float);
-        RW_TRY(b->ops->buffer_create(b, row * l->qk_dim, "cache", &cache->k, err));
-        RW_TRY(b->ops->buffer_create(b, row * l->v_dim, "cache", &cache->v, err));
+        uint64_t heads = cache->rows * l->n_kv_heads; /* checked: all of it fits in memory */
+        size_t k = (size_t)rw_cache_bytes(type, heads * l->qk_dim);
+        size_t v = (size_t)rw_cache_bytes(type, heads * l->v_dim);
+        RW_TRY(b->ops->buffer_create(b, k, "cache", &cache->k, err));
+        RW_TRY(b->ops->buffer_create(b, v, "cache", &cache->v, err));
     }
     return RW_OK;
 }
@@ -107,11 +90,11 @@ static rw_status make_caches(rw_session *s, rw_error *err) {
 /* ---- life ------------------------------------------------------------------------------------ */
 
 static rw_status fill(rw_session *s, const rw_session_options *options, rw_error *err) {
-    size_t bytes = 0;
-    RW_TRY(resolve_all(s, options, err));
-    RW_TRY(plan_memory(s->model, s->capacity, &bytes, err));
-    RW_TRY(rw_model_check_memory(bytes, "context", err));
-    RW_TRY(make_scratch(s, err));
+    const rw_memory_options memory = memory_options(s->model, options);
+    RW_TRY(rw_cache_type_check(s->model->arch, options->engine.cache, err));
+    RW_TRY(rw_session_rotate_by(s, options, err));
+    RW_TRY(check_memory(s->model, options, err));
+    RW_TRY(make_scratch(s, &memory, err));
     return make_caches(s, err);
 }
 
@@ -126,6 +109,8 @@ rw_status rw_session_create(const rw_model *model, const rw_session_options *opt
         return rw_fail_memory(err, "session", sizeof *session);
     session->model = model;
     session->capacity = options->capacity;
+    session->growing = options->growing;
+    session->engine = options->engine;
     session->chunk =
         (size_t)(options->capacity < RW_DEFAULT_CHUNK ? options->capacity : RW_DEFAULT_CHUNK);
     rw_status status = fill(session, options, err);
@@ -153,6 +138,22 @@ void rw_session_free(rw_session *session) {
     rw_free(model->ctx, session);
 }
 
+void rw_session_forget(rw_session *session) {
+    session->length = 0;
+    for (uint32_t i = 0; i < session->model->arch->n_layers; i++)
+        session->caches[i].first = 0;
+    for (int i = 0; i < RW_ROTATION_COUNT; i++)
+        session->rotation[i].key_rows = 0;
+}
+
+/* What a growing session keeps for its rotation was decided when it was made. */
+static bool has_room_for(const rw_session *session, const rw_session_options *options) {
+    bool raw, history;
+    rw_rotation_needs(options->rope, session->growing, &raw, &history);
+    return (!raw || session->scratch[RW_SCRATCH_KEY_COS].bytes) &&
+           (!history || session->scratch[RW_SCRATCH_HISTORY].bytes);
+}
+
 rw_status rw_session_reset(rw_session *session, const rw_session_options *options, rw_error *err) {
     if (options && options->capacity > session->capacity)
         return rw_fail(err, RW_ERR_USAGE, "model.capacity", "capacity",
@@ -160,14 +161,13 @@ rw_status rw_session_reset(rw_session *session, const rw_session_options *option
                        (unsigned long long)session->capacity,
                        (unsigned long long)options->capacity);
     if (options && options->rope) {
-        rw_session_options wanted = *options;
-        if (wanted.length == 0)
-            wanted.length = wanted.capacity;
-        RW_TRY(resolve_all(session, &wanted, err));
+        if (!has_room_for(session, options))
+            return rw_fail(err, RW_ERR_USAGE, "model.rope", "rotation",
+                           "the session was made for a rotation that does not depend on the "
+                           "length: make another one");
+        RW_TRY(rw_session_rotate_by(session, options, err));
     }
-    session->length = 0;
-    for (uint32_t i = 0; i < session->model->arch->n_layers; i++)
-        session->caches[i].first = 0;
+    rw_session_forget(session);
     return RW_OK;
 }
 

@@ -42,20 +42,29 @@ static int flag(const rw_gguf *gguf, const char *key) {
     return rw_gguf_bool(gguf, key, &value) ? value : -1;
 }
 
-static rw_status read_types(const rw_gguf *gguf, rw_arena *arena, rw_vocabulary *v, rw_error *err) {
-    const char *key = "tokenizer.ggml.token_type";
-    double *numbers;
+/* One number a token; *out NULL when the key is not there. */
+static rw_status read_numbers(const rw_gguf *gguf, const char *key, rw_arena *arena,
+                              const rw_vocabulary *v, double **out, rw_error *err) {
     size_t count;
+    *out = NULL;
     if (!rw_gguf_get(gguf, key))
         return RW_OK;
-    RW_TRY(rw_gguf_numbers(gguf, key, arena, &numbers, &count, err));
-    if (count != v->count)
-        return rw_fail(err, RW_ERR_INPUT, "model.vocabulary", key,
-                       "there are %zu token types for %zu tokens", count, v->count);
-    int32_t *types = rw_arena_alloc(arena, count * sizeof *types);
+    RW_TRY(rw_gguf_numbers(gguf, key, arena, out, &count, err));
+    if (count == v->count)
+        return RW_OK;
+    return rw_fail(err, RW_ERR_INPUT, "model.vocabulary", key,
+                   "the list has %zu entries for %zu tokens", count, v->count);
+}
+
+static rw_status read_types(const rw_gguf *gguf, rw_arena *arena, rw_vocabulary *v, rw_error *err) {
+    double *numbers;
+    RW_TRY(read_numbers(gguf, "tokenizer.ggml.token_type", arena, v, &numbers, err));
+    if (!numbers)
+        return RW_OK;
+    int32_t *types = rw_arena_alloc(arena, v->count * sizeof *types);
     if (!types)
-        return rw_fail_memory(err, key, count * sizeof *types);
-    for (size_t i = 0; i < count; i++)
+        return rw_fail_memory(err, "tokenizer", v->count * sizeof *types);
+    for (size_t i = 0; i < v->count; i++)
         types[i] = numbers[i] >= 0.0 && numbers[i] < 100.0 ? (int32_t)numbers[i] : 0;
     v->types = types;
     return RW_OK;
@@ -63,19 +72,14 @@ static rw_status read_types(const rw_gguf *gguf, rw_arena *arena, rw_vocabulary 
 
 static rw_status read_scores(const rw_gguf *gguf, rw_arena *arena, rw_vocabulary *v,
                              rw_error *err) {
-    const char *key = "tokenizer.ggml.scores";
     double *numbers;
-    size_t count;
-    if (!rw_gguf_get(gguf, key))
+    RW_TRY(read_numbers(gguf, "tokenizer.ggml.scores", arena, v, &numbers, err));
+    if (!numbers)
         return RW_OK;
-    RW_TRY(rw_gguf_numbers(gguf, key, arena, &numbers, &count, err));
-    if (count != v->count)
-        return rw_fail(err, RW_ERR_INPUT, "model.vocabulary", key,
-                       "there are %zu scores for %zu tokens", count, v->count);
-    float *scores = rw_arena_alloc(arena, count * sizeof *scores);
+    float *scores = rw_arena_alloc(arena, v->count * sizeof *scores);
     if (!scores)
-        return rw_fail_memory(err, key, count * sizeof *scores);
-    for (size_t i = 0; i < count; i++)
+        return rw_fail_memory(err, "tokenizer", v->count * sizeof *scores);
+    for (size_t i = 0; i < v->count; i++)
         scores[i] = (float)numbers[i]; /* the file has float32 */
     v->scores = scores;
     return RW_OK;

@@ -1,58 +1,8 @@
 /*
- * memory.c - what fits: a run of this engine on this machine, from the same table that allocates,
- * and the model in other runtimes' types on this machine and on devices named.
+ * memory.c - what fits: the model in the types of other runtimes on this machine and on devices
+ * named. A run of this engine is in engine.c.
  */
-#include "arch/memory.h"
 #include "plan/memory.h"
-
-/* ---- our own engine, here -------------------------------------------------------------------- */
-
-static uint64_t saturating_sum(const rw_memory *m) {
-    uint64_t total = m->weights;
-    total = total + m->kv < total ? UINT64_MAX : total + m->kv;
-    return total + m->activations < total ? UINT64_MAX : total + m->activations;
-}
-
-static uint64_t total_at(const rw_source *source, uint64_t context, rw_memory *m) {
-    unsigned threads = rw_context_threads(source->arena->ctx);
-    rw_arch_memory(&source->arch, context, 0, threads, m);
-    return saturating_sum(m);
-}
-
-/* Largest window whose run fits into `limit`, 0: none. */
-static uint64_t largest_here(const rw_source *source, uint64_t limit) {
-    rw_memory m;
-    uint64_t low = 0, high = RW_PLAN_CONTEXT_MAX;
-    while (low < high) {
-        uint64_t middle = low + (high - low + 1) / 2;
-        if (total_at(source, middle, &m) <= limit)
-            low = middle;
-        else
-            high = middle - 1;
-    }
-    return low;
-}
-
-static void write_engine(rw_json_writer *w, const rw_source *source, uint64_t context) {
-    rw_memory m = {0};
-    uint64_t total = 0, machine = rw_device_here().bytes;
-    if (source->arch.family && source->arch.n_layers)
-        total = total_at(source, context, &m);
-    if (!total) {
-        rw_json_member_null(w, "total");
-        rw_json_member_string(w, "why", "our engine does not run this architecture");
-        rw_json_member_u64(w, "machine", machine);
-        return;
-    }
-    rw_json_member_u64(w, "context", context);
-    rw_json_member_u64(w, "weights", m.weights);
-    rw_json_member_u64(w, "kv", m.kv);
-    rw_json_member_u64(w, "activations", m.activations);
-    rw_json_member_u64(w, "total", total);
-    rw_json_member_u64(w, "machine", machine);
-    rw_json_member_bool(w, "fits", machine == 0 || total <= machine);
-    rw_json_member_u64(w, "largest_context", largest_here(source, machine));
-}
 
 /* ---- any runtime, on a device ---------------------------------------------------------------- */
 
@@ -158,7 +108,7 @@ static void write_rules(rw_json_writer *w) {
 void rw_plan_write_memory(rw_json_writer *w, const rw_source *source, const rw_plan_result *plan) {
     rw_footprint model;
     rw_json_begin_object(w);
-    write_engine(w, source, plan->context);
+    rw_plan_engine_write(w, source, plan->context, plan->cache);
     if (rw_footprint_read(source, &model, NULL) == RW_OK) {
         rw_device here = rw_device_here();
         write_model(w, &model, plan->context);

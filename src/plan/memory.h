@@ -4,9 +4,21 @@
 #ifndef RW_PLAN_MEMORY_H
 #define RW_PLAN_MEMORY_H
 
+#include "arch/memory.h"
 #include "plan/devices.h"
 #include "plan/footprint.h"
 #include "plan/internal.h"
+
+/* ---- our own engine, on this machine (engine.c) ---------------------------------------------- */
+
+/* What a run takes by the table that allocates; what the weights take is known from the headers of
+   their files, and taken to be 16 bits a number where there are none. */
+void rw_plan_memory(const rw_source *source, uint64_t context, rw_cache_type cache, rw_memory *out);
+/* The members "context" .. "largest_context" of the plan's memory. */
+void rw_plan_engine_write(rw_json_writer *w, const rw_source *source, uint64_t context,
+                          rw_cache_type cache);
+
+/* ---- any runtime, on a device ---------------------------------------------------------------- */
 
 typedef struct rw_fit {
     rw_weight_type weights;

@@ -191,6 +191,8 @@ rw_status rw_plan_make(const rw_source *source, const rw_plan_options *options, 
     out->emit = options->emit;
     out->companion = options->companion;
     RW_TRY(check_emit(options, err));
+    RW_TRY(rw_cache_type_read(options->kv_type, &out->cache, err));
+    RW_TRY(rw_cache_type_check(&source->arch, out->cache, err));
     RW_TRY(rw_guard_context(options->context, err));
     RW_TRY(rw_guard_source(source, err));
     copy_diagnostics(&source->diagnostics, &out->diagnostics);

@@ -5,6 +5,7 @@
 #ifndef RW_PLAN_PLAN_H
 #define RW_PLAN_PLAN_H
 
+#include "arch/memory.h"
 #include "dialect/dialect.h"
 #include "ropewalk/job.h"
 
@@ -18,7 +19,8 @@ typedef struct rw_plan_result {
     rw_targets targets;
     const struct rw_device *devices; /* [device_count] that were named (plan/devices.h) */
     size_t device_count;
-    const char *emit; /* the runtime whose command was asked for (borrowed), or NULL: all */
+    const char *emit;      /* the runtime whose command was asked for (borrowed), or NULL: all */
+    rw_cache_type cache;   /* that memory is counted for */
     const char *companion; /* path of the draft that follows (borrowed), or NULL */
     rw_diagnostics diagnostics;
 } rw_plan_result;

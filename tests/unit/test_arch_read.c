@@ -260,15 +260,27 @@ static void test_memory(void **state) {
     rw_memory m, more;
     begin(&f);
     assert_int_equal(read_config(&f, "{" TINY "}"), RW_OK);
-    rw_arch_memory(&f.arch, 2048, 0, 2, &m);
-    assert_int_equal(m.weights, f.arch.parameters * 4); /* all rows are whole panels here */
+    rw_memory_options options = {.context = 2048, .threads = 2};
+    rw_arch_memory(&f.arch, &options, &m);
+    assert_int_equal(m.weights, f.arch.parameters * 4); /* nothing is said to lie in a file */
+    assert_int_equal(m.mapped, 0);
     assert_int_equal(m.kv, 2048u * 6 * 2 * 128 * 4);
     assert_int_equal(m.kv, 4 * rw_arch_kv_elements_all(&f.arch, 2048));
-    rw_arch_memory(&f.arch, 4096, 0, 2, &more);
+    assert_int_equal(m.total, m.weights + m.kv + m.activations + m.program);
+    assert_int_equal(rw_arch_largest_context(&f.arch, &options, m.total, 1 << 20), 2048);
+    assert_int_equal(rw_arch_largest_context(&f.arch, &options, m.total - 1, 1 << 20), 2047);
+    assert_int_equal(rw_arch_largest_context(&f.arch, &options, m.weights, 1 << 20), 0);
+    options.context = 4096;
+    rw_arch_memory(&f.arch, &options, &more);
     assert_int_equal(more.kv, 2 * m.kv);
     assert_int_equal(more.activations, m.activations); /* one chunk at a time */
-    rw_arch_memory(&f.arch, UINT64_MAX, 0, 2, &more);
+    options.raw_keys = options.history = true; /* two kinds of layers, 32 pairs, cos and sin */
+    rw_arch_memory(&f.arch, &options, &more);
+    assert_int_equal(more.activations, m.activations + 4096 * (2 * 2 * 32 + 1) * 4);
+    options.context = UINT64_MAX;
+    rw_arch_memory(&f.arch, &options, &more);
     assert_int_equal(more.kv, UINT64_MAX); /* saturates */
+    assert_int_equal(more.total, UINT64_MAX);
     /* per token twice the weights but the embedding's, and 4 * heads * dim for every pair seen */
     double weights = 6.0 * (2 * 65536 + 2 * 32768 + 3 * 180224);
     double pairs = 1000.0 * 1001.0 / 2.0;
@@ -277,12 +289,42 @@ static void test_memory(void **state) {
     end(&f);
 }
 
+static void test_cache_types(void **state) {
+    (void)state;
+    static const uint64_t bytes[RW_CACHE_TYPES] = {128, 64, 64, 34}; /* of 32 numbers */
+    fixture f;
+    rw_memory m;
+    rw_error err = {0};
+    begin(&f);
+    assert_int_equal(read_config(&f, "{" TINY "}"), RW_OK);
+    for (int i = 0; i < RW_CACHE_TYPES; i++) {
+        rw_cache_type type = RW_CACHE_F32;
+        assert_int_equal(rw_cache_type_read(rw_cache_type_name((rw_cache_type)i), &type, &err),
+                         RW_OK);
+        assert_int_equal(type, i);
+        rw_memory_options options = {.context = 100, .cache = type};
+        rw_arch_memory(&f.arch, &options, &m);
+        assert_int_equal(m.kv, 100 * 6 * 256 / 32 * bytes[i]);
+        assert_int_equal(rw_cache_type_check(&f.arch, type, &err), RW_OK);
+    }
+    rw_cache_type type = RW_CACHE_BF16;
+    assert_int_equal(rw_cache_type_read(NULL, &type, &err), RW_OK);
+    assert_int_equal(type, RW_CACHE_BF16);
+    assert_int_equal(rw_cache_type_read("q4_0", &type, &err), RW_ERR_USAGE);
+    assert_string_equal(err.code, "arch.kv_type");
+    f.arch.layers[3].v_dim = 80; /* not whole blocks */
+    assert_int_equal(rw_cache_type_check(&f.arch, RW_CACHE_Q8_0, &err), RW_ERR_USAGE);
+    assert_non_null(strstr(err.message, "layer 3"));
+    assert_int_equal(rw_cache_type_check(&f.arch, RW_CACHE_F16, &err), RW_OK);
+    end(&f);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_llama),    cmocka_unit_test(test_mistral_window),
         cmocka_unit_test(test_refusals), cmocka_unit_test(test_unknown),
         cmocka_unit_test(test_metadata), cmocka_unit_test(test_names_and_shapes),
-        cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_memory),   cmocka_unit_test(test_cache_types),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

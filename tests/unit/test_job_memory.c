@@ -14,10 +14,13 @@ typedef struct planned {
     const rw_json *diagnostics;
 } planned;
 
-static rw_status plan(opened *o, uint64_t context, const char *devices, planned *out,
-                      rw_error *err) {
-    rw_plan_options options = {
-        .struct_size = sizeof options, .path = TINY, .context = context, .devices = devices};
+static rw_status plan(opened *o, uint64_t context, const char *kv_type, const char *devices,
+                      planned *out, rw_error *err) {
+    rw_plan_options options = {.struct_size = sizeof options,
+                               .path = TINY,
+                               .context = context,
+                               .devices = devices,
+                               .kv_type = kv_type};
     const rw_json *root = NULL;
     *out = (planned){0};
     RW_TRY(rw_plan(o->ctx, &options, &out->json, err));
@@ -43,13 +46,20 @@ static void test_plan_is_what_a_session_takes(void **state) {
     assert_ok(rw_checkpoint_open(o.ctx, TINY, 0, &checkpoint, &err));
     assert_ok(rw_model_load(o.ctx, checkpoint, &o.source.arch, &model, &err));
     for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
-        size_t bytes;
-        assert_ok(plan(&o, lengths[i], NULL, &p, &err));
-        assert_ok(rw_session_bytes(model, lengths[i], &bytes, &err));
-        assert_int_equal(member(p.memory, "kv") + member(p.memory, "activations"), bytes);
-        assert_int_equal(member(p.memory, "total"), bytes + member(p.memory, "weights"));
+        rw_cache_type type = (rw_cache_type)(i % RW_CACHE_TYPES);
+        const rw_session_options wanted = {.capacity = lengths[i], .engine = {.cache = type}};
+        rw_memory m;
+        assert_ok(plan(&o, lengths[i], rw_cache_type_name(type), NULL, &p, &err));
+        rw_session_memory(model, &wanted, &m);
+        assert_int_equal(member(p.memory, "kv"), m.kv);
+        assert_int_equal(member(p.memory, "activations"), m.activations);
+        assert_int_equal(member(p.memory, "weights"), 13 * 256 * 4); /* the norms */
+        assert_int_equal(member(p.memory, "mapped"), 2 * (5475584 - 13 * 256));
+        assert_int_equal(member(p.memory, "total"),
+                         m.kv + m.activations + 13 * 256 * 4 + member(p.memory, "program"));
         rw_text_free(o.ctx, p.json);
     }
+    assert_int_equal(plan(&o, 2048, "f8", NULL, &p, &err), RW_ERR_USAGE);
     rw_model_free(model);
     rw_checkpoint_close(checkpoint);
     close_opened(&o);
@@ -64,7 +74,7 @@ static void test_devices(void **state) {
     planned p;
     rw_error err = {0};
     open_path(&o, TINY);
-    assert_ok(plan(&o, 2048, "h100,apple-64", &p, &err));
+    assert_ok(plan(&o, 2048, NULL, "h100,apple-64", &p, &err));
     const rw_json *devices = rw_json_get(p.memory, "devices");
     assert_int_equal(devices->count, 6 + 9 + 6); /* this machine and Apple's have no FP8 cache */
     for (const rw_json *d = devices->first; d; d = d->next)
@@ -75,9 +85,9 @@ static void test_devices(void **state) {
     assert_true(rw_str_is(rw_json_get(model, "counted_from")->string, "tensors"));
     assert_int_equal(member(model, "kv_bytes_per_token_f16"), 6 * 2 * 128 * 2);
     rw_text_free(o.ctx, p.json);
-    assert_int_equal(plan(&o, 16385, "t4", &p, &err), RW_ERR_REFUSED);
+    assert_int_equal(plan(&o, 16385, NULL, "t4", &p, &err), RW_ERR_REFUSED);
     assert_null(p.json);
-    assert_int_equal(plan(&o, 2048, "t5", &p, &err), RW_ERR_USAGE);
+    assert_int_equal(plan(&o, 2048, NULL, "t5", &p, &err), RW_ERR_USAGE);
     close_opened(&o);
 }
 

@@ -194,6 +194,22 @@ static void *counting(void *user, void *pointer, size_t size) {
     return realloc(pointer, size);
 }
 
+/* Reading and scoring take no more than was made in the beginning. */
+static void check_workspace(const test_model *m, rw_session *session) {
+    static double nll[TOKENS];
+    static float logits[4096];
+    int32_t tokens[TOKENS + 1];
+    rw_error err = {0};
+    rw_outputs outputs = {.count = TOKENS, .target = tokens + 1, .nll = nll};
+    rw_outputs last = {.count = 1, .logits = logits};
+    (void)m;
+    some_tokens(tokens, TOKENS + 1);
+    allocated = 0;
+    assert_ok(rw_session_forward(session, tokens, TOKENS, &outputs, NULL, &err));
+    assert_ok(rw_session_forward(session, tokens, 1, &last, NULL, &err));
+    assert_in_range(allocated, 0, 4096); /* the pool's own */
+}
+
 static void test_memory_is_planned(void **state) {
     (void)state;
     test_model m = {0};
@@ -201,28 +217,34 @@ static void test_memory_is_planned(void **state) {
     rw_rope_set set;
     rw_session *session;
     rw_memory plan;
-    size_t bytes;
     rw_context_options options = {.struct_size = sizeof options, .threads = 2, .realloc = counting};
     assert_ok(rw_context_create(&options, &m.ctx, &err));
     m.arena.ctx = m.ctx;
     assert_ok(rw_checkpoint_open(m.ctx, TINY, 0, &m.checkpoint, &err));
     test_read_arch(&m);
-    rw_arch_memory(&m.arch, 4096, 0, 2, &plan);
+    test_plain_rope(&m, &set);
     allocated = 0;
     assert_ok(rw_model_load(m.ctx, m.checkpoint, &m.arch, &m.model, &err));
-    size_t staging = (1u << 20) * sizeof(float);
-    assert_in_range(allocated, plan.weights, plan.weights * 1.02 + staging);
-    test_plain_rope(&m, &set);
+    size_t stage = (1u << 18) * sizeof(float), vectors = 13 * 256 * sizeof(float);
+    assert_in_range(allocated, vectors, vectors + stage + 65536); /* the rest lies in the file */
     rw_session_options wanted = {.rope = &set, .capacity = 4096};
-    assert_ok(rw_session_bytes(m.model, 4096, &bytes, &err));
-    assert_int_equal(bytes, plan.kv + plan.activations);
+    for (int type = 0; type < RW_CACHE_TYPES; type++) {
+        wanted.engine.cache = (rw_cache_type)type;
+        rw_session_memory(m.model, &wanted, &plan);
+        size_t bytes = (size_t)(plan.kv + plan.activations);
+        allocated = 0;
+        assert_ok(rw_session_create(m.model, &wanted, &session, &err));
+        assert_in_range(allocated, bytes, bytes * 1.02);
+        check_workspace(&m, session);
+        rw_session_free(session);
+    }
+    wanted.capacity = INT32_MAX; /* terabytes */
     allocated = 0;
-    assert_ok(rw_session_create(m.model, &wanted, &session, &err));
-    assert_in_range(allocated, bytes, bytes * 1.02);
-    rw_session_free(session);
-    wanted.capacity = INT32_MAX; /* 6.6 TB */
     assert_int_equal(rw_session_create(m.model, &wanted, &session, &err), RW_ERR_MEMORY);
+    assert_string_equal(err.code, "model.memory");
+    assert_non_null(strstr(err.message, "tokens fit"));
     assert_null(session);
+    assert_true(allocated < 65536); /* refused before */
     test_model_close(&m);
 }
 
