@@ -1,13 +1,19 @@
 /*
  * layers.c - which layers of a model keep a cache, of what, and for how long.
  */
+#include <stdio.h>
 #include <string.h>
 
 #include "arch/classes.h"
 
-static uint32_t count(const rw_json *config, const char *key, uint32_t otherwise) {
+static uint32_t count_up_to(const rw_json *config, const char *key, uint64_t max,
+                            uint32_t otherwise) {
     const char *const keys[] = {key, NULL};
-    return rw_arch_count(config, keys, UINT32_MAX, otherwise);
+    return rw_arch_count(config, keys, max, otherwise);
+}
+
+static uint32_t count(const rw_json *config, const char *key, uint32_t otherwise) {
+    return count_up_to(config, key, UINT32_MAX, otherwise);
 }
 
 /* ---- recurrent layers ------------------------------------------------------------------------ */
@@ -65,6 +71,7 @@ typedef struct facts {
     uint32_t period, window, chunk, window_from;
     uint32_t shared; /* layers at the end that read an earlier layer's cache */
     uint32_t global_dim, global_kv_heads;
+    const rw_json *own; /* {"5": {"head_dim": 512}, ...} */
     uint64_t state;
 } facts;
 
@@ -99,7 +106,10 @@ static facts read_facts(const rw_json *config, const rw_model_class *model, cons
                .shared = count(config, "num_kv_shared_layers", 0),
                .global_dim = count(config, "global_head_dim", 0),
                .global_kv_heads = count(config, "num_global_key_value_heads", 0),
+               .own = rw_json_get(config, "per_layer_config"),
                .state = recurrent_state(config, arch->hidden)};
+    if (f.own && f.own->count > RW_MAX_LAYERS)
+        f.own = NULL; /* no model, and a search in it for every layer */
     if (!f.types)
         f.types = list_of(config, "layers_block_type");
     if (!f.attending)
@@ -194,6 +204,20 @@ static void widen_global(const facts *f, rw_layer *layer) {
         layer->n_kv_heads = f->global_kv_heads;
 }
 
+/* The spelling since transformers 5.2x, for any model whose layers differ. */
+static void take_own(const facts *f, uint32_t index, rw_layer *layer) {
+    char name[16];
+    snprintf(name, sizeof name, "%u", index);
+    const rw_json *own = rw_json_get(f->own, name);
+    if (!own)
+        return;
+    layer->qk_dim = count_up_to(own, "head_dim", RW_MAX_HEAD_DIM, layer->qk_dim);
+    layer->v_dim = count_up_to(own, "head_dim", RW_MAX_HEAD_DIM, layer->v_dim);
+    layer->n_heads = count_up_to(own, "num_attention_heads", RW_MAX_HEADS, layer->n_heads);
+    layer->n_kv_heads = count_up_to(own, "num_key_value_heads", RW_MAX_HEADS, layer->n_kv_heads);
+    layer->ffn_dim = count_up_to(own, "intermediate_size", RW_MAX_FFN, layer->ffn_dim);
+}
+
 static void outline_layer(const facts *f, const rw_json *type, uint32_t index, bool shares,
                           rw_layer *layer) {
     if (type)
@@ -201,6 +225,7 @@ static void outline_layer(const facts *f, const rw_json *type, uint32_t index, b
     else if (!by_place(f, index, layer))
         by_class(f, index, layer);
     widen_global(f, layer);
+    take_own(f, index, layer);
     if (is_listed(f->crossing, index)) {
         layer->n_kv_heads = 0; /* the keys and values of an image, whatever the text's length */
         layer->rotary = false;

@@ -10,10 +10,81 @@
 
 #include "arch/classes.h"
 
+/* Types whose count was held against transformers' own models (5.23, on the meta device: every
+   class default and each key that changes a shape). Of any other, nothing is said: what looks like
+   Llama may have two matrices for three, a state for a cache, or experts under names of its own. */
+typedef struct counted_type {
+    const char *type;
+    bool experts; /* the keys of experts count */
+} counted_type;
+
+static const counted_type counted_types[] = {
+    {"bitnet", false},
+    {"cohere", false},
+    {"cohere2", false},
+    {"cwm", false},
+    {"deepseek_v2", true},
+    {"deepseek_v3", true},
+    {"ernie4_5", false},
+    {"exaone4", false},
+    {"gemma", false},
+    {"gemma2", false},
+    {"gemma3", false},
+    {"gemma3_text", false},
+    {"gemma4_text", false},
+    {"glm", false},
+    {"glm4", false},
+    {"glm4_moe", true},
+    {"gpt_neox", false},
+    {"gpt_oss", true},
+    {"granite", false},
+    {"granitemoe", true},
+    {"granitemoeshared", true},
+    {"internlm2", false}, /* remote code: Llama's matrices, q, k and v in one */
+    {"kimi_k2", true},    /* DeepSeek V3's */
+    {"llama", false},
+    {"llama4_text", true},
+    {"minimax_m2", true},
+    {"ministral3", false},
+    {"mistral", false},
+    {"mixtral", true},
+    {"olmo", false},
+    {"olmo2", false},
+    {"olmo3", false},
+    {"olmoe", true},
+    {"phi", false},
+    {"phi3", false},
+    {"phimoe", true},
+    {"qwen2", false},
+    {"qwen2_5_omni_text", false},
+    {"qwen2_5_vl", false},
+    {"qwen2_5_vl_text", false},
+    {"qwen2_moe", true},
+    {"qwen2_vl", false},
+    {"qwen2_vl_text", false},
+    {"qwen3", false},
+    {"qwen3_moe", true},
+    {"qwen3_omni_moe_text", true},
+    {"qwen3_vl_moe_text", true},
+    {"qwen3_vl_text", false},
+    {"seed_oss", false},
+    {"smollm3", false},
+    {"stablelm", false},
+    {"starcoder2", false},
+};
+
+static const counted_type *counted_type_of(const rw_arch *arch) {
+    for (size_t i = 0; i < sizeof counted_types / sizeof *counted_types; i++)
+        if (strcmp(arch->model_type, counted_types[i].type) == 0)
+            return &counted_types[i];
+    return NULL;
+}
+
 /* Read once: a config may be large, and have many layers. */
 typedef struct facts {
     const rw_model_class *model;
     bool attention_bias, mlp_bias;
+    bool value_is_key;                           /* Gemma 4: of the layers that see everything */
     uint64_t kv_rank, q_rank, rotary, nope;      /* MLA */
     uint64_t plain_width;                        /* Llama 4: of the layers without experts */
     uint64_t experts, used, width, shared_width; /* shared: of all shared ones together */
@@ -35,6 +106,8 @@ static void read_experts(const rw_json *config, const rw_arch *arch, facts *f) {
                                          NULL};
     static const char *const useds[] = {"num_experts_per_tok", "num_experts_per_token", NULL};
     static const char *const widths[] = {"moe_intermediate_size", "intermediate_size", NULL};
+    if (!counted_type_of(arch)->experts)
+        return;
     f->experts = rw_arch_count(config, counts, 1 << 16, 0);
     f->used = rw_arch_count(config, useds, f->experts, (uint32_t)f->experts);
     f->width = rw_arch_count(config, widths, RW_MAX_FFN, 0);
@@ -56,6 +129,7 @@ static facts read_facts(const rw_json *config, const rw_model_class *model, cons
     facts f = {.model = model,
                .attention_bias = is_true(config, "attention_bias") || model->biases,
                .mlp_bias = is_true(config, "mlp_bias") || model->biases,
+               .value_is_key = is_true(config, "attention_k_eq_v"),
                .kv_rank = stated(config, "kv_lora_rank", 0),
                .q_rank = stated(config, "q_lora_rank", 0),
                .rotary = stated(config, "qk_rope_head_dim", 0),
@@ -93,6 +167,8 @@ static uint64_t attention(const facts *f, const rw_arch *arch, const rw_layer *l
         return latent_attention(f, arch, l);
     uint64_t hidden = arch->hidden, q = (uint64_t)l->n_heads * l->qk_dim;
     uint64_t k = (uint64_t)l->n_kv_heads * l->qk_dim, v = (uint64_t)l->n_kv_heads * l->v_dim;
+    if (f->value_is_key && l->kind == RW_LAYER_FULL)
+        v = 0;
     uint64_t sum = hidden * (q + k + v) + (uint64_t)l->n_heads * l->v_dim * hidden;
     if (f->model->qkv_bias)
         sum += q + k + v;
@@ -118,9 +194,21 @@ static uint64_t mixture(const facts *f, const rw_arch *arch) {
     return f->experts * one_expert(f, arch) + router + shared;
 }
 
+static bool is_zero(const rw_json *config, const char *key) {
+    return rw_json_number_or(rw_json_get(config, key), -1) == 0;
+}
+
+/* Gemma 4 has embeddings a layer unless told otherwise, and three more ways to be another model. */
+static bool is_plain_gemma4(const rw_json *config) {
+    return is_zero(config, "hidden_size_per_layer_input") && !is_true(config, "enable_moe_block") &&
+           !is_true(config, "use_double_wide_mlp") && !stated(config, "num_kv_shared_layers", 0);
+}
+
 /* Recurrent layers, layers that share what others computed, and absurd sizes: no formula here. */
 static bool is_covered(const rw_json *config, const rw_model_class *model, const rw_arch *arch) {
-    if (model->uncounted || !arch->hidden || !arch->vocab || is_true(config, "enable_moe_block"))
+    if (model->uncounted || !arch->hidden || !arch->vocab || !counted_type_of(arch))
+        return false;
+    if (strcmp(arch->model_type, "gemma4_text") == 0 && !is_plain_gemma4(config))
         return false;
     for (uint32_t i = 0; i < arch->n_layers; i++)
         if (arch->layers[i].kind == RW_LAYER_OTHER || !arch->layers[i].n_kv_heads ||

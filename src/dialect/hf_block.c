@@ -5,7 +5,7 @@
  */
 #include "dialect/internal.h"
 
-enum { HEAD_DIM_MAX = 2 * RW_ROPE_MAX_PAIRS };
+enum { HEAD_DIM_MAX = 2 * RW_ROPE_MAX_PAIRS, OWN_LAYERS_MAX = 4096 };
 
 const rw_json *rw_hf_block(const rw_json *language, const char *key) {
     const rw_json *block = rw_json_get(language, key);
@@ -68,6 +68,23 @@ static bool states_any(const rw_json *object, const char *const *keys) {
     return false;
 }
 
+/* Heads of the layers that see everything, where those have their own (Gemma 4): a key for all of
+   them, or, as transformers saves it since 5.23, a record for each. 0: as the other layers. */
+static uint64_t global_head_dim(const rw_json *language) {
+    uint64_t stated = rw_json_u64_or(rw_json_get(language, "global_head_dim"), 0);
+    const rw_json *own = rw_json_get(language, "per_layer_config");
+    const rw_json *types = rw_json_get(language, "layer_types");
+    const rw_json *type = types && types->type == RW_JSON_ARRAY ? types->first : NULL;
+    bool few = own && own->count <= OWN_LAYERS_MAX; /* it is searched for each */
+    for (unsigned i = 0; !stated && few && type && i < OWN_LAYERS_MAX; i++, type = type->next) {
+        char index[16];
+        snprintf(index, sizeof index, "%u", i);
+        if (rw_str_is(text_or_empty(type), "full_attention"))
+            stated = rw_json_u64_or(rw_json_get(rw_json_get(own, index), "head_dim"), 0);
+    }
+    return stated;
+}
+
 static uint64_t head_dim_of(const rw_source *source, rw_layers layers) {
     const rw_json *language = source->language;
     static const char *const whole[] = {"qk_rope_head_dim", "head_dim", "attention_head_dim",
@@ -75,7 +92,7 @@ static uint64_t head_dim_of(const rw_source *source, rw_layers layers) {
     static const char *const widths[] = {"hidden_size", "n_embd", "d_model", NULL};
     static const char *const heads[] = {"num_attention_heads", "n_head", "n_heads", "num_heads",
                                         NULL};
-    uint64_t global = rw_json_u64_or(rw_json_get(language, "global_head_dim"), 0);
+    uint64_t global = global_head_dim(language);
     if (global && layers != RW_LAYERS_SLIDING)
         return global;
     uint64_t stated = first_u64(language, whole);

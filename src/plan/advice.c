@@ -2,6 +2,7 @@
  * advice.c - what a plan should say though it stops nothing: the known ways in which an extension
  * goes wrong without a word (field reports, tier A).
  */
+#include "plan/footprint.h"
 #include "plan/internal.h"
 
 typedef unsigned long long ull;
@@ -74,6 +75,18 @@ static void advise_tokenizer(const rw_source *source, rw_plan_result *plan) {
                     (ull)plan->context);
 }
 
+/* A size that is guessed would be believed. */
+static void advise_size(const rw_source *source, rw_plan_result *plan) {
+    rw_footprint *model = rw_arena_alloc(source->arena, sizeof *model);
+    if (!model || rw_footprint_read(source, model, NULL) != RW_OK || rw_footprint_is_known(model))
+        return;
+    rw_diagnose(
+        &plan->diagnostics, "plan.size_unknown", RW_INFO, false, source->arch.model_type,
+        "how many parameters a model of this type has is not known from its config alone, so "
+        "what fits is left open: give the directory or GGUF with its weights, whose headers "
+        "say it");
+}
+
 void rw_plan_advise(const rw_source *source, rw_plan_result *plan) {
     const rw_rope_group *group = rw_plan_primary(&plan->after);
     if (!group)
@@ -84,4 +97,5 @@ void rw_plan_advise(const rw_source *source, rw_plan_result *plan) {
     if (before)
         advise_baked(&before->spec, plan);
     advise_tokenizer(source, plan);
+    advise_size(source, plan);
 }

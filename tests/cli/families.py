@@ -160,6 +160,50 @@ def test_inspect_agrees_with_transformers(folder):
     assert compared >= 70, compared
 
 
+PARAMETERS = SOURCE / "tests" / "data" / "golden_parameters.json"
+# Of these transformers has a count and ropewalk says that it does not know one.
+UNCOUNTED = {"arcee", "apertus", "ernie4_5_moe", "falcon", "gemma3n_text", "jetmoe", "laguna", "lfm2",
+             "longcat_flash", "persimmon", "qwen3_next"}
+
+
+def test_parameters_are_those_of_transformers_or_unknown(folder):
+    wrong, known = [], 0
+    for number, model in enumerate(json.loads(PARAMETERS.read_text())["models"]):
+        config, path = model["config"], folder / f"{number}.json"
+        path.write_text(json.dumps(config))
+        method = "linear" if config["model_type"].startswith("gemma4") else "yarn"
+        window = config.get("max_position_embeddings") or 4096
+        plan = expect(run("plan", path, "--context", min(2 * window, 1 << 24), "--method", method,
+                          "--replace", "--force", "--original-context", 2048, "--json"), 0).json
+        found = plan["memory"]["model"]["parameters"]
+        said = any(d["code"] == "plan.size_unknown" for d in plan["diagnostics"])
+        odd = config["model_type"] == "gemma4_text" and (
+            config["hidden_size_per_layer_input"] or config["enable_moe_block"])
+        if (found is None) != (config["model_type"] in UNCOUNTED or bool(odd)) or \
+                said != (found is None):
+            wrong.append(f"{number} {config['model_type']}: {found}, said {said}")
+        elif found is not None and abs(found / model["parameters"] - 1) > 2e-3:
+            wrong.append(f"{number} {config['model_type']}: {found} for {model['parameters']}")
+        known += found is not None
+    assert not wrong and known >= 60, (known, "\n".join(wrong))
+
+
+def test_heads_a_layer_are_heads_of_the_global_layers(folder):
+    """Gemma 4 as transformers 5.23 saves it: per_layer_config instead of global_head_dim."""
+    config = json.loads((FAMILIES / "gemma4_31b.json").read_text())
+    text = config["text_config"]
+    own = {"head_dim": text.pop("global_head_dim"),
+           "num_key_value_heads": text.pop("num_global_key_value_heads")}
+    text["per_layer_config"] = {str(i): own for i, kind in enumerate(text["layer_types"])
+                                if kind == "full_attention"}
+    (folder / "config.json").write_text(json.dumps(config))
+    more = ("--context", "524288", "--method", "linear", "--json")
+    plans = [expect(run("plan", path, *more), 0).json for path in
+             (folder / "config.json", FAMILIES / "gemma4_31b.json")]
+    assert plans[0]["rope"] == plans[1]["rope"]
+    assert plans[0]["memory"]["model"] == plans[1]["memory"]["model"]
+
+
 # ---- what a patch leaves alone -----------------------------------------------------------------
 
 def members(text, at=0):
