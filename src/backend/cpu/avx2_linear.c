@@ -111,7 +111,7 @@ RW_AVX2_INLINE void turn_8(const float *from, size_t stride, float *to, size_t a
     }
 }
 
-RW_AVX2 static void turn(const float *from, size_t depth, float *to, size_t panel) {
+RW_AVX2 void rw_avx2_turn(const float *from, size_t depth, float *to, size_t panel) {
     for (size_t k = 0; k < depth; k += LANES, from += LANES, to += LANES * panel) {
         turn_8(from, RW_STAGE_STRIDE, to, panel);
         turn_8(from + LANES * RW_STAGE_STRIDE, RW_STAGE_STRIDE, to + LANES, panel);
@@ -200,9 +200,10 @@ const rw_widen_fn rw_avx2_widen[RW_ELEMENT_COUNT] = {
 const rw_cpu_weights rw_cpu_avx2_weights = {
     .panel = PANEL,
     .widen = rw_avx2_widen,
-    .turn = turn,
+    .turn = rw_avx2_turn,
     .multiply = multiply,
     .dot = rw_avx2_dot,
+    .int8 = &rw_avx2_int8,
 };
 
 #endif

@@ -155,6 +155,17 @@ TARGET static void gate(const float *g, const float *up, float *out, size_t n) {
     }
 }
 
+/* With instructions for int8 (VNNI), which came later. */
+static const rw_cpu_isa avx512_vnni = {.weights = &rw_cpu_avx512_vnni_weights,
+                                       .rows = &rw_avx2_rows,
+                                       .attention = &rw_avx512_attention,
+                                       .panel = VECTORS * LANES,
+                                       .multiply = multiply,
+                                       .row_max = row_max,
+                                       .exp_sum = exp_sum,
+                                       .scale = scale,
+                                       .gate = gate};
+
 static const rw_cpu_isa avx512 = {.weights = &rw_cpu_avx512_weights,
                                   .rows = &rw_avx2_rows,
                                   .attention = &rw_avx512_attention,
@@ -166,7 +177,7 @@ static const rw_cpu_isa avx512 = {.weights = &rw_cpu_avx512_weights,
                                   .gate = gate};
 
 void rw_cpu_avx512(rw_cpu_kernels *kernels) {
-    rw_cpu_tiled(kernels, &avx512);
+    rw_cpu_tiled(kernels, __builtin_cpu_supports("avx512vnni") ? &avx512_vnni : &avx512);
 }
 
 #else

@@ -149,7 +149,7 @@ INLINE void turn_16(const float *from, size_t stride, float *to, size_t apart) {
     }
 }
 
-TARGET static void turn(const float *from, size_t depth, float *to, size_t panel) {
+TARGET void rw_avx512_turn(const float *from, size_t depth, float *to, size_t panel) {
     for (size_t k = 0; k < depth; k += LANES, from += LANES, to += LANES * panel)
         turn_16(from, RW_STAGE_STRIDE, to, panel);
 }
@@ -157,9 +157,19 @@ TARGET static void turn(const float *from, size_t depth, float *to, size_t panel
 const rw_cpu_weights rw_cpu_avx512_weights = {
     .panel = PANEL,
     .widen = rw_avx2_widen,
-    .turn = turn,
+    .turn = rw_avx512_turn,
     .multiply = multiply,
     .dot = rw_avx512_dot,
+    .int8 = &rw_avx2_int8,
+};
+
+const rw_cpu_weights rw_cpu_avx512_vnni_weights = {
+    .panel = PANEL,
+    .widen = rw_avx2_widen,
+    .turn = rw_avx512_turn,
+    .multiply = multiply,
+    .dot = rw_avx512_dot,
+    .int8 = &rw_avx512_int8,
 };
 
 #endif

@@ -260,7 +260,7 @@ static void run_rounds(rw_context *ctx, job *j) {
         rw_parallel_for(ctx, j->kernel->tiles(j->op), run_tile, j);
         return;
     }
-    for (int i = 0; i < RW_CPU_ROUNDS; i++) {
+    for (int i = 0; i < RW_CPU_ROUNDS && j->kernel->rounds[i].run; i++) {
         j->round = &j->kernel->rounds[i];
         rw_parallel_for(ctx, j->round->tiles(j->op), run_tile, j);
     }

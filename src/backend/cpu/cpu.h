@@ -18,7 +18,7 @@ typedef struct rw_cpu_round {
     void (*run)(const rw_cpu_isa *isa, const rw_op *op, size_t tile, void *scratch, void *shared);
 } rw_cpu_round;
 
-enum { RW_CPU_ROUNDS = 2 };
+enum { RW_CPU_ROUNDS = 3 };
 
 typedef struct rw_cpu_kernel {
     size_t (*tiles)(const rw_op *op);

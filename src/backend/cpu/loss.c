@@ -33,6 +33,24 @@ static size_t slices_of(const rw_op_loss *o) {
     return rw_tiles_of(o->linear->rows, slice_of(o));
 }
 
+/* What is shared: of each slice its rows, then x as int8. */
+static size_t parts_bytes(const rw_op_loss *o) {
+    return rw_round_up(slices_of(o) * o->x.shape[0] * sizeof(loss_row), 64);
+}
+
+static size_t prepare_tiles(const rw_op *op) {
+    const rw_op_loss *o = &op->u.loss;
+    bool int8 = rw_is_int8(o->linear, o->arithmetic);
+    return int8 ? rw_tiles_of(o->x.shape[0], RW_INT8_ROWS) : 0;
+}
+
+static void prepare_run(const rw_cpu_isa *isa, const rw_op *op, size_t tile, void *scratch,
+                        void *shared) {
+    (void)scratch;
+    const rw_op_loss *o = &op->u.loss;
+    rw_int8_prepare(isa->weights->int8, o->linear, &o->x, tile, (char *)shared + parts_bytes(o));
+}
+
 /* ---- a slice --------------------------------------------------------------------------------- */
 
 static size_t slice_tiles(const rw_op *op) {
@@ -94,7 +112,8 @@ static void slice_run(const rw_cpu_isa *isa, const rw_op *op, size_t tile, void 
     size_t first = tile % slices * slice_of(o);
     size_t end = rw_min_size(first + slice_of(o), o->linear->rows);
     loss_row *state = (loss_row *)shared + tile % slices * n + row; /* [slices][n] */
-    float *logits = (float *)scratch + RW_WEIGHTS_SCRATCH;          /* [RW_TILE_ROWS][LOGITS] */
+    rw_int8_rows int8;
+    float *logits = (float *)scratch + RW_WEIGHTS_SCRATCH; /* [RW_TILE_ROWS][LOGITS] */
     rw_weights_tile t = {.isa = isa->weights,
                          .linear = o->linear,
                          .x = rw_f32(&o->x, row, 0),
@@ -102,6 +121,10 @@ static void slice_run(const rw_cpu_isa *isa, const rw_op *op, size_t tile, void 
                          .rows = rows,
                          .ldc = LOGITS,
                          .scratch = scratch};
+    if (rw_is_int8(o->linear, o->arithmetic)) {
+        int8 = rw_int8_rows_at(o->linear, n, row, (char *)shared + parts_bytes(o));
+        t.int8 = &int8;
+    }
     for (size_t i = 0; i < rows; i++)
         state[i] = (loss_row){.wanted = NAN, .max = -INFINITY};
     for (; first < end; first += LOGITS) {
@@ -118,7 +141,9 @@ static size_t merge_tiles(const rw_op *op) {
 }
 
 static size_t loss_shared(const rw_op *op) {
-    return slices_of(&op->u.loss) * op->u.loss.x.shape[0] * sizeof(loss_row);
+    const rw_op_loss *o = &op->u.loss;
+    bool int8 = rw_is_int8(o->linear, o->arithmetic);
+    return parts_bytes(o) + (int8 ? rw_int8_bytes(o->linear, o->x.shape[0]) : 0);
 }
 
 /* The first of equals is the best, so an earlier slice wins. */
@@ -154,4 +179,4 @@ static void merge_run(const rw_cpu_isa *isa, const rw_op *op, size_t tile, void 
 const rw_cpu_kernel rw_cpu_tiled_loss = {
     .scratch = slice_scratch,
     .shared = loss_shared,
-    .rounds = {{slice_tiles, slice_run}, {merge_tiles, merge_run}}};
+    .rounds = {{prepare_tiles, prepare_run}, {slice_tiles, slice_run}, {merge_tiles, merge_run}}};

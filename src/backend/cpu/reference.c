@@ -104,6 +104,35 @@ static float product(const rw_linear *linear, size_t row, const float *x) {
     return (float)total;
 }
 
+/* The same with x rounded to int8, run by run: integers within what has one scale. */
+static float int8_product(const rw_linear *linear, size_t row, const float *x) {
+    const uint8_t *weights = weights_row(linear, row);
+    const rw_run_type *type = &rw_run_types[linear->element];
+    rw_block block = rw_element_block(linear->element);
+    double total = 0.0;
+    for (size_t k = 0; k < linear->columns; k += RW_RUN) {
+        rw_run run;
+        int8_t q[RW_RUN];
+        float scale;
+        int32_t product[2] = {0}, sum = 0;
+        type->unpack(weights + k / block.elements * block.bytes, k % block.elements / RW_RUN, &run);
+        rw_quantize_run(x + k, q, &scale);
+        for (int i = 0; i < RW_RUN; i++) {
+            product[i / 16] += (run.codes[i] - type->zero) * q[i];
+            sum += q[i];
+        }
+        total += (double)scale * ((double)run.scale[0] * product[0] +
+                                  (double)run.scale[1] * product[1] - (double)run.minimum * sum);
+    }
+    return (float)total;
+}
+
+static float any_product(const rw_linear *linear, size_t row, const float *x,
+                         rw_arithmetic arithmetic) {
+    bool int8 = arithmetic == RW_ARITHMETIC_INT8 && rw_run_types[linear->element].unpack;
+    return int8 ? int8_product(linear, row, x) : product(linear, row, x);
+}
+
 enum { COLUMN_TILE = 64 };
 
 static size_t linear_tiles(const rw_op *op) {
@@ -123,7 +152,7 @@ static void linear_run(const rw_cpu_isa *isa, const rw_op *op, size_t tile, void
     for (; row < end; row++)
         for (size_t j = first; j < last; j++)
             rw_f32(&o->out, row, 0)[j] =
-                product(o->linear, j, rw_f32(&o->x, row, 0)) + (bias ? bias[j] : 0.0f);
+                any_product(o->linear, j, rw_f32(&o->x, row, 0), o->arithmetic) + (bias ? bias[j] : 0.0f);
 }
 
 static const rw_cpu_kernel ref_linear = {.tiles = linear_tiles, .run = linear_run};
@@ -308,7 +337,7 @@ static void loss_run(const rw_cpu_isa *isa, const rw_op *op, size_t row, void *s
     int32_t target = o->target.buffer ? *rw_i32(&o->target, row) : -1, best = 0;
     double max = -INFINITY, total = 0.0, wanted = NAN;
     for (size_t token = 0; token < o->linear->rows; token++) {
-        double logit = capped(product(o->linear, token, x), o->softcap);
+        double logit = capped(any_product(o->linear, token, x, o->arithmetic), o->softcap);
         if (logit > max) {
             total = total * exp(max - logit) + 1.0;
             max = logit;

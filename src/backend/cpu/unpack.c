@@ -3,6 +3,8 @@
  */
 #include "backend/cpu/unpack.h"
 
+#include <float.h>
+#include <math.h>
 #include <string.h>
 
 static uint16_t load_u16(const uint8_t *at) {
@@ -124,10 +126,14 @@ static void unpack_q6_k(const uint8_t *block, size_t run, rw_run *out) {
 }
 
 const rw_run_type rw_run_types[RW_ELEMENT_COUNT] = {
-    [RW_ELEMENT_Q8_0] = {unpack_q8_0, 128, false}, [RW_ELEMENT_Q4_0] = {unpack_q4_0, 8, false},
-    [RW_ELEMENT_Q4_1] = {unpack_q4_1, 0, true},    [RW_ELEMENT_Q5_0] = {unpack_q5_0, 16, false},
-    [RW_ELEMENT_Q5_1] = {unpack_q5_1, 0, true},    [RW_ELEMENT_Q4_K] = {unpack_q4_k, 0, true},
-    [RW_ELEMENT_Q5_K] = {unpack_q5_k, 0, true},    [RW_ELEMENT_Q6_K] = {unpack_q6_k, 32, false},
+    [RW_ELEMENT_Q8_0] = {unpack_q8_0, 128, 8, false, false},
+    [RW_ELEMENT_Q4_0] = {unpack_q4_0, 8, 4, false, false},
+    [RW_ELEMENT_Q4_1] = {unpack_q4_1, 0, 4, true, false},
+    [RW_ELEMENT_Q5_0] = {unpack_q5_0, 16, 5, false, false},
+    [RW_ELEMENT_Q5_1] = {unpack_q5_1, 0, 5, true, false},
+    [RW_ELEMENT_Q4_K] = {unpack_q4_k, 0, 4, true, false},
+    [RW_ELEMENT_Q5_K] = {unpack_q5_k, 0, 5, true, false},
+    [RW_ELEMENT_Q6_K] = {unpack_q6_k, 32, 6, false, true},
 };
 
 /* ---- to float32 ------------------------------------------------------------------------------ */
@@ -167,4 +173,31 @@ void rw_widen(rw_element element, const void *packed, size_t count, float *out) 
             out[i] = float_of_bits((uint32_t)load_u16(in + 2 * i) << 16);
     else
         memcpy(out, in, count * sizeof *out);
+}
+
+/* ---- x as int8 ------------------------------------------------------------------------------- */
+
+/* As bits, magnitudes have the order of integers, and a NaN is the largest. */
+static float largest_of(const float *x) {
+    uint32_t largest = 0;
+    for (int i = 0; i < RW_RUN; i++) {
+        uint32_t bits;
+        memcpy(&bits, &x[i], sizeof bits);
+        bits &= 0x7fffffffu;
+        largest = bits > largest ? bits : largest;
+    }
+    return float_of_bits(largest);
+}
+
+void rw_quantize_run(const float *x, int8_t *q, float *scale) {
+    float largest = largest_of(x);
+    if (!(largest >= RW_QUANTIZE_LEAST && largest <= FLT_MAX)) {
+        memset(q, 0, RW_RUN);
+        *scale = largest < RW_QUANTIZE_LEAST ? 0.0f : NAN;
+        return;
+    }
+    float inverse = 127.0f / largest;
+    *scale = largest / 127.0f;
+    for (int i = 0; i < RW_RUN; i++)
+        q[i] = (int8_t)lrintf(x[i] * inverse);
 }

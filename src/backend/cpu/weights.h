@@ -48,10 +48,14 @@ struct rw_cpu_weights {
     void (*turn)(const float *from, size_t depth, float *to, size_t panel);
     void (*multiply)(const rw_product *product);
     const rw_dot_fn *dot; /* [RW_ELEMENT_COUNT] */
+    const struct rw_cpu_int8 *int8;
 };
 
 extern const rw_cpu_weights rw_cpu_avx2_weights, rw_cpu_avx512_weights;
+extern const rw_cpu_weights rw_cpu_avx512_vnni_weights; /* for processors that have it */
 extern const rw_widen_fn rw_avx2_widen[RW_ELEMENT_COUNT];
+void rw_avx2_turn(const float *from, size_t depth, float *to, size_t panel);
+void rw_avx512_turn(const float *from, size_t depth, float *to, size_t panel);
 extern const rw_dot_fn rw_avx2_dot[RW_ELEMENT_COUNT], rw_avx512_dot[RW_ELEMENT_COUNT];
 float rw_dot_q4_0(const void *packed, size_t count, const float *x); /* AVX2 */
 float rw_dot_q4_1(const void *packed, size_t count, const float *x);
@@ -60,6 +64,68 @@ float rw_dot_q5_1(const void *packed, size_t count, const float *x);
 float rw_dot_q4_k(const void *packed, size_t count, const float *x);
 float rw_dot_q5_k(const void *packed, size_t count, const float *x);
 float rw_dot_q6_k(const void *packed, size_t count, const float *x);
+
+/* ---- int8 ------------------------------------------------------------------------------------ */
+
+/* Codes of W (unsigned) times x as int8, summed as integers within a step: what has one scale, a
+   run of 32 or half of one. */
+
+/* What a step of x adds to every product: -zero * sum(q), or with a minimum -scale * sum(q). */
+typedef union rw_int8_offset {
+    int32_t integer;
+    float real;
+} rw_int8_offset;
+
+/* Rows of x. */
+typedef struct rw_int8_rows {
+    const int8_t *q;              /* [rows][columns] */
+    const float *scale;           /* [rows][runs]    */
+    const rw_int8_offset *offset; /* [rows][steps]   */
+    size_t columns, runs, steps;  /* strides         */
+} rw_int8_rows;
+
+typedef struct rw_int8_product {
+    size_t rows, columns, steps;
+    rw_int8_rows x;
+    const uint8_t *codes;         /* [depth / 4][panel][4] */
+    const uint8_t *high;          /* their upper four bits, where `split` took them away */
+    const float *scale, *minimum; /* [steps][panel] */
+    float *c;
+    size_t ldc;
+    bool accumulate;
+} rw_int8_product;
+
+enum {
+    RW_INT8_DEPTH = 640, /* at most */
+    RW_INT8_STEPS = RW_INT8_DEPTH / 16
+};
+
+typedef void (*rw_int8_multiply_fn)(const rw_int8_product *product);
+typedef float (*rw_int8_dot_fn)(const void *packed, size_t count, const rw_int8_rows *x);
+/* Scales and minima of consecutive steps go `apart` floats apart. */
+typedef void (*rw_int8_unpack_fn)(const void *packed, size_t count, uint8_t *codes, float *scale,
+                                  float *minimum, size_t apart);
+
+typedef struct rw_cpu_int8 {
+    size_t panel; /* as in rw_cpu_weights, like `turn`: of four codes at a time */
+    void (*turn)(const float *from, size_t depth, float *to, size_t panel);
+    /* As rw_quantize_run, for `runs`. */
+    void (*quantize)(const float *x, size_t runs, int8_t *q, float *scale);
+    const rw_int8_unpack_fn *unpack; /* [RW_ELEMENT_COUNT], like the next two */
+    const rw_int8_multiply_fn *multiply;
+    const rw_int8_dot_fn *dot;
+    /* Four bits of each code stay, the others go to `high`; NULL: codes are taken as they are. */
+    void (*split)(uint8_t *codes, size_t bytes, uint8_t *high);
+} rw_cpu_int8;
+
+extern const rw_cpu_int8 rw_avx2_int8, rw_avx512_int8;
+extern const rw_int8_unpack_fn rw_avx2_int8_unpack[RW_ELEMENT_COUNT];
+extern const rw_int8_dot_fn rw_avx2_int8_dot[RW_ELEMENT_COUNT];
+void rw_avx2_quantize(const float *x, size_t runs, int8_t *q, float *scale);
+
+/* ---- a tile ---------------------------------------------------------------------------------- */
+
+const uint8_t *rw_weights_at(const rw_linear *linear, size_t row, size_t column);
 
 /* c [rows][count] = x [rows][columns] times outputs [first, first + count) of W; at most
    RW_TILE_ROWS by RW_TILE_OUTPUTS. c is written in whole RW_CPU_LANES. */
@@ -71,11 +137,30 @@ typedef struct rw_weights_tile {
     size_t first, count;
     float *c;
     size_t ldc;
-    float *scratch; /* RW_WEIGHTS_SCRATCH floats, on a cache line */
+    float *scratch;           /* RW_WEIGHTS_SCRATCH floats, on a cache line */
+    const rw_int8_rows *int8; /* x once more; NULL: float32 arithmetic */
 } rw_weights_tile;
 
-enum { RW_WEIGHTS_SCRATCH = RW_TILE_DEPTH * RW_TILE_OUTPUTS + RW_STAGE_ROWS * RW_STAGE_STRIDE };
+/* Panels; rows on their way there; scales and minima. */
+enum {
+    RW_WEIGHTS_PANELS = RW_TILE_DEPTH * RW_TILE_OUTPUTS,
+    RW_WEIGHTS_STAGE = RW_STAGE_ROWS * RW_STAGE_STRIDE,
+    RW_WEIGHTS_SCRATCH =
+        RW_WEIGHTS_PANELS + RW_WEIGHTS_STAGE + RW_INT8_STEPS * RW_TILE_OUTPUTS * 3 / 2
+};
 
 void rw_times_weights(const rw_weights_tile *tile);
+
+/* ---- x as int8 (quantize.c) ------------------------------------------------------------------ */
+
+/* Does this operation use int8? Weights of block types only. */
+bool rw_is_int8(const rw_linear *linear, rw_arithmetic arithmetic);
+/* Bytes for x [n][columns], whole cache lines, and its rows from `row` on in such memory. */
+size_t rw_int8_bytes(const rw_linear *linear, size_t n);
+rw_int8_rows rw_int8_rows_at(const rw_linear *linear, size_t n, size_t row, void *memory);
+/* Rows [RW_INT8_ROWS * tile, ...) of x go there. */
+enum { RW_INT8_ROWS = 16 };
+void rw_int8_prepare(const rw_cpu_int8 *isa, const rw_linear *linear, const rw_view *x, size_t tile,
+                     void *memory);
 
 #endif

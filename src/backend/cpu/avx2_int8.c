@@ -1,0 +1,376 @@
+/*
+ * avx2_int8.c - int8 products with packed weights for AVX2.
+ *
+ * Codes of four bits times int8, two by two, are at most 2 x 15 x 127 = 3810: the eight pairs that
+ * a run of 32 adds to one sum of 16 bits stay below 32768, exactly. Longer codes are split into two
+ * such planes. The product keeps 3 rows x 16 columns.
+ */
+#include "backend/cpu/weights.h"
+
+#if defined(__x86_64__)
+
+#include "backend/cpu/avx2_unpack.h"
+
+enum { LANES = 8, PANEL = 16, BLOCK = 3 };
+
+/* ---- x --------------------------------------------------------------------------------------- */
+
+RW_AVX2_INLINE __m256i magnitude(const float *x) {
+    return _mm256_and_si256(_mm256_castps_si256(_mm256_loadu_ps(x)), _mm256_set1_epi32(0x7fffffff));
+}
+
+RW_AVX2_INLINE float largest_of(const float *x) {
+    __m256i low = _mm256_max_epu32(magnitude(x), magnitude(x + 8));
+    __m256i high = _mm256_max_epu32(magnitude(x + 16), magnitude(x + 24));
+    __m256i all = _mm256_max_epu32(low, high);
+    __m128i half = _mm_max_epu32(_mm256_castsi256_si128(all), _mm256_extracti128_si256(all, 1));
+    half = _mm_max_epu32(half, _mm_shuffle_epi32(half, 0x4e));
+    half = _mm_max_epu32(half, _mm_shuffle_epi32(half, 0xb1));
+    return _mm_cvtss_f32(_mm_castsi128_ps(half));
+}
+
+RW_AVX2_INLINE __m256i rounded(const float *x, __m256 inverse) {
+    return _mm256_cvtps_epi32(_mm256_mul_ps(_mm256_loadu_ps(x), inverse));
+}
+
+RW_AVX2 void rw_avx2_quantize(const float *x, size_t runs, int8_t *q, float *scale) {
+    /* packing works within halves of a register: dwords come out in this order */
+    const __m256i order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
+    for (size_t i = 0; i < runs; i++, x += RW_RUN, q += RW_RUN) {
+        float largest = largest_of(x);
+        if (!(largest >= RW_QUANTIZE_LEAST && largest <= 0x1.fffffep+127f)) {
+            rw_quantize_run(x, q, &scale[i]);
+            continue;
+        }
+        const __m256 inverse = _mm256_set1_ps(127.0f / largest);
+        scale[i] = largest / 127.0f;
+        __m256i low = _mm256_packs_epi32(rounded(x, inverse), rounded(x + 8, inverse));
+        __m256i high = _mm256_packs_epi32(rounded(x + 16, inverse), rounded(x + 24, inverse));
+        __m256i all = _mm256_permutevar8x32_epi32(_mm256_packs_epi16(low, high), order);
+        _mm256_storeu_si256((__m256i *)(void *)q, all);
+    }
+}
+
+/* ---- packing --------------------------------------------------------------------------------- */
+
+RW_AVX2_INLINE void unpack_runs(const rw_type256 type, const void *packed, size_t count,
+                                uint8_t *codes, float *scale, float *minimum, size_t apart) {
+    const uint8_t *in = packed;
+    for (; count > 0; count -= type.runs * RW_RUN, in += type.bytes)
+        for (size_t i = 0; i < type.runs; i++, codes += RW_RUN, scale += apart) {
+            rw_run256 run = type.unpack(in, i);
+            _mm256_storeu_si256((__m256i *)(void *)codes, run.codes);
+            *scale = _mm256_cvtss_f32(run.scale[0]);
+            if (type.halves)
+                *(scale += apart) = _mm256_cvtss_f32(run.scale[1]);
+            if (type.minimum) {
+                *minimum = _mm256_cvtss_f32(run.minimum);
+                minimum += apart;
+            }
+        }
+}
+
+RW_AVX2 static void unpack_q8_0(const void *packed, size_t count, uint8_t *codes, float *scale,
+                                float *minimum, size_t apart) {
+    unpack_runs(rw_q8_0, packed, count, codes, scale, minimum, apart);
+}
+RW_AVX2 static void unpack_q4_0(const void *packed, size_t count, uint8_t *codes, float *scale,
+                                float *minimum, size_t apart) {
+    unpack_runs(rw_q4_0, packed, count, codes, scale, minimum, apart);
+}
+RW_AVX2 static void unpack_q4_1(const void *packed, size_t count, uint8_t *codes, float *scale,
+                                float *minimum, size_t apart) {
+    unpack_runs(rw_q4_1, packed, count, codes, scale, minimum, apart);
+}
+RW_AVX2 static void unpack_q5_0(const void *packed, size_t count, uint8_t *codes, float *scale,
+                                float *minimum, size_t apart) {
+    unpack_runs(rw_q5_0, packed, count, codes, scale, minimum, apart);
+}
+RW_AVX2 static void unpack_q5_1(const void *packed, size_t count, uint8_t *codes, float *scale,
+                                float *minimum, size_t apart) {
+    unpack_runs(rw_q5_1, packed, count, codes, scale, minimum, apart);
+}
+RW_AVX2 static void unpack_q4_k(const void *packed, size_t count, uint8_t *codes, float *scale,
+                                float *minimum, size_t apart) {
+    unpack_runs(rw_q4_k, packed, count, codes, scale, minimum, apart);
+}
+RW_AVX2 static void unpack_q5_k(const void *packed, size_t count, uint8_t *codes, float *scale,
+                                float *minimum, size_t apart) {
+    unpack_runs(rw_q5_k, packed, count, codes, scale, minimum, apart);
+}
+RW_AVX2 static void unpack_q6_k(const void *packed, size_t count, uint8_t *codes, float *scale,
+                                float *minimum, size_t apart) {
+    unpack_runs(rw_q6_k, packed, count, codes, scale, minimum, apart);
+}
+
+const rw_int8_unpack_fn rw_avx2_int8_unpack[RW_ELEMENT_COUNT] = {
+    [RW_ELEMENT_Q8_0] = unpack_q8_0, [RW_ELEMENT_Q4_0] = unpack_q4_0,
+    [RW_ELEMENT_Q4_1] = unpack_q4_1, [RW_ELEMENT_Q5_0] = unpack_q5_0,
+    [RW_ELEMENT_Q5_1] = unpack_q5_1, [RW_ELEMENT_Q4_K] = unpack_q4_k,
+    [RW_ELEMENT_Q5_K] = unpack_q5_k, [RW_ELEMENT_Q6_K] = unpack_q6_k,
+};
+
+RW_AVX2 static void split(uint8_t *codes, size_t bytes, uint8_t *high) {
+    const __m256i low_bits = _mm256_set1_epi8(15);
+    for (size_t i = 0; i < bytes; i += sizeof(__m256i)) {
+        __m256i all = rw_load256(codes + i);
+        _mm256_storeu_si256((__m256i *)(void *)(codes + i), _mm256_and_si256(all, low_bits));
+        all = _mm256_and_si256(_mm256_srli_epi16(all, 4), low_bits);
+        _mm256_storeu_si256((__m256i *)(void *)(high + i), all);
+    }
+}
+
+/* ---- product --------------------------------------------------------------------------------- */
+
+typedef struct pair {
+    __m256i v0, v1;
+} pair;
+
+typedef struct pairs {
+    pair r0, r1, r2;
+} pairs;
+
+typedef struct sums {
+    __m256 s0, s1;
+} sums;
+
+/* What a type needs; constants where this is called. */
+typedef struct form {
+    bool planes, minimum, halves;
+} form;
+
+RW_AVX2_INLINE pair add_products(pair p, const int8_t *x, __m256i w0, __m256i w1) {
+    int four;
+    memcpy(&four, x, sizeof four);
+    __m256i q = _mm256_set1_epi32(four);
+    return (pair){_mm256_add_epi16(p.v0, _mm256_maddubs_epi16(w0, q)),
+                  _mm256_add_epi16(p.v1, _mm256_maddubs_epi16(w1, q))};
+}
+
+/* The sums of a step in 16 bits, two for each output. */
+RW_AVX2_INLINE pairs step_sums(const size_t groups, const size_t rows, const uint8_t *codes,
+                               const int8_t *x, size_t stride) {
+    const pair zero = {_mm256_setzero_si256(), _mm256_setzero_si256()};
+    pairs p = {zero, zero, zero};
+#pragma GCC unroll 8
+    for (size_t g = 0; g < groups; g++, codes += 4 * PANEL, x += 4) {
+        __m256i w0 = rw_load256(codes), w1 = rw_load256(codes + 4 * LANES);
+        p.r0 = add_products(p.r0, x, w0, w1);
+        if (rows > 1)
+            p.r1 = add_products(p.r1, x + stride, w0, w1);
+        if (rows > 2)
+            p.r2 = add_products(p.r2, x + 2 * stride, w0, w1);
+    }
+    return p;
+}
+
+RW_AVX2_INLINE pair whole(pair p) {
+    const __m256i one = _mm256_set1_epi16(1);
+    return (pair){_mm256_madd_epi16(p.v0, one), _mm256_madd_epi16(p.v1, one)};
+}
+
+RW_AVX2_INLINE pair join(pair low, pair high) {
+    return (pair){_mm256_add_epi32(low.v0, _mm256_slli_epi32(high.v0, 4)),
+                  _mm256_add_epi32(low.v1, _mm256_slli_epi32(high.v1, 4))};
+}
+
+/* A step's integers become part of a row's sums. */
+RW_AVX2_INLINE sums take(const form f, sums s, pair p, const rw_int8_product *t, size_t row,
+                         size_t step) {
+    const float *scale = t->scale + step * PANEL, *minimum = t->minimum + step * PANEL;
+    size_t run = f.halves ? step / 2 : step;
+    __m256 x = _mm256_broadcast_ss(t->x.scale + row * t->x.runs + run);
+    rw_int8_offset offset = t->x.offset[row * t->x.steps + step];
+    if (!f.minimum) {
+        __m256i integer = _mm256_set1_epi32(offset.integer);
+        p.v0 = _mm256_add_epi32(p.v0, integer);
+        p.v1 = _mm256_add_epi32(p.v1, integer);
+    }
+    __m256 s0 = _mm256_mul_ps(_mm256_loadu_ps(scale), x);
+    __m256 s1 = _mm256_mul_ps(_mm256_loadu_ps(scale + LANES), x);
+    s.s0 = _mm256_fmadd_ps(_mm256_cvtepi32_ps(p.v0), s0, s.s0);
+    s.s1 = _mm256_fmadd_ps(_mm256_cvtepi32_ps(p.v1), s1, s.s1);
+    if (f.minimum) {
+        __m256 real = _mm256_set1_ps(offset.real);
+        s.s0 = _mm256_fmadd_ps(_mm256_loadu_ps(minimum), real, s.s0);
+        s.s1 = _mm256_fmadd_ps(_mm256_loadu_ps(minimum + LANES), real, s.s1);
+    }
+    return s;
+}
+
+RW_AVX2_INLINE pairs step_integers(const form f, const size_t rows, const rw_int8_product *t,
+                                   size_t row, size_t step) {
+    const size_t groups = f.halves ? 4 : 8;
+    const int8_t *x = t->x.q + row * t->x.columns + step * groups * 4;
+    size_t at = step * groups * 4 * PANEL;
+    pairs p = step_sums(groups, rows, t->codes + at, x, t->x.columns);
+    p = (pairs){whole(p.r0), whole(p.r1), whole(p.r2)};
+    if (!f.planes)
+        return p;
+    pairs h = step_sums(groups, rows, t->high + at, x, t->x.columns);
+    return (pairs){join(p.r0, whole(h.r0)), join(p.r1, whole(h.r1)), join(p.r2, whole(h.r2))};
+}
+
+RW_AVX2_INLINE sums start(bool there, const rw_int8_product *t, size_t row) {
+    const float *c = t->c + row * t->ldc;
+    if (!there || !t->accumulate)
+        return (sums){_mm256_setzero_ps(), _mm256_setzero_ps()};
+    return (sums){_mm256_loadu_ps(c), _mm256_loadu_ps(c + LANES)};
+}
+
+RW_AVX2_INLINE void finish(bool there, sums s, const rw_int8_product *t, size_t row) {
+    if (!there)
+        return;
+    _mm256_storeu_ps(t->c + row * t->ldc, s.s0);
+    _mm256_storeu_ps(t->c + row * t->ldc + LANES, s.s1);
+}
+
+RW_AVX2_INLINE void block(const form f, const size_t rows, const rw_int8_product *t, size_t row) {
+    sums s0 = start(true, t, row), s1 = start(rows > 1, t, row + 1);
+    sums s2 = start(rows > 2, t, row + 2);
+    for (size_t step = 0; step < t->steps; step++) {
+        pairs p = step_integers(f, rows, t, row, step);
+        s0 = take(f, s0, p.r0, t, row, step);
+        if (rows > 1)
+            s1 = take(f, s1, p.r1, t, row + 1, step);
+        if (rows > 2)
+            s2 = take(f, s2, p.r2, t, row + 2, step);
+    }
+    finish(true, s0, t, row), finish(rows > 1, s1, t, row + 1);
+    finish(rows > 2, s2, t, row + 2);
+}
+
+RW_AVX2_INLINE void multiply(const form f, const rw_int8_product *t) {
+    size_t row = 0;
+    for (; row + BLOCK <= t->rows; row += BLOCK)
+        block(f, BLOCK, t, row);
+    for (; row < t->rows; row++)
+        block(f, 1, t, row);
+}
+
+/* Four bits, or two planes; a zero, or a minimum. */
+RW_AVX2 static void multiply_4_zero(const rw_int8_product *t) {
+    multiply((form){false, false, false}, t);
+}
+RW_AVX2 static void multiply_4_minimum(const rw_int8_product *t) {
+    multiply((form){false, true, false}, t);
+}
+RW_AVX2 static void multiply_8_zero(const rw_int8_product *t) {
+    multiply((form){true, false, false}, t);
+}
+RW_AVX2 static void multiply_8_minimum(const rw_int8_product *t) {
+    multiply((form){true, true, false}, t);
+}
+RW_AVX2 static void multiply_8_halves(const rw_int8_product *t) {
+    multiply((form){true, false, true}, t);
+}
+
+static const rw_int8_multiply_fn multiply_fns[RW_ELEMENT_COUNT] = {
+    [RW_ELEMENT_Q8_0] = multiply_8_zero,    [RW_ELEMENT_Q4_0] = multiply_4_zero,
+    [RW_ELEMENT_Q4_1] = multiply_4_minimum, [RW_ELEMENT_Q5_0] = multiply_8_zero,
+    [RW_ELEMENT_Q5_1] = multiply_8_minimum, [RW_ELEMENT_Q4_K] = multiply_4_minimum,
+    [RW_ELEMENT_Q5_K] = multiply_8_minimum, [RW_ELEMENT_Q6_K] = multiply_8_halves,
+};
+
+/* ---- one row --------------------------------------------------------------------------------- */
+
+enum { AHEAD = 1024 /* bytes that are asked for before they are needed */ };
+
+RW_AVX2_INLINE float sum_of(__m256 x) {
+    __m128 half = _mm_add_ps(_mm256_castps256_ps128(x), _mm256_extractf128_ps(x, 1));
+    half = _mm_add_ps(half, _mm_movehl_ps(half, half));
+    return _mm_cvtss_f32(_mm_add_ss(half, _mm_movehdup_ps(half)));
+}
+
+/* An offset counts once: in the first lane (of each half). */
+RW_AVX2_INLINE __m256i with_offset(const form f, __m256i p, const rw_int8_offset *offset) {
+    __m128i low = _mm_cvtsi32_si128(offset[0].integer);
+    __m128i high = f.halves ? _mm_cvtsi32_si128(offset[1].integer) : _mm_setzero_si128();
+    return _mm256_add_epi32(p, _mm256_set_m128i(high, low));
+}
+
+/* Codes of six bits and less: two products fit 16 bits. */
+RW_AVX2_INLINE float dot_runs(const rw_type256 type, const void *packed, size_t count,
+                              const rw_int8_rows *x) {
+    const uint8_t *in = packed;
+    const __m256i one = _mm256_set1_epi16(1);
+    const form f = {.minimum = type.minimum, .halves = type.halves};
+    const rw_int8_offset *offset = x->offset;
+    size_t at = 0;
+    __m256 sum = _mm256_setzero_ps();
+    float minima = 0.0f;
+    for (; at < count / RW_RUN; in += type.bytes)
+        for (size_t i = 0; i < type.runs; i++, at++, offset += type.halves ? 2 : 1) {
+            if (i % 2 == 0)
+                _mm_prefetch((const char *)in + AHEAD + i / 2 * 64, _MM_HINT_T0);
+            rw_run256 run = type.unpack(in, i);
+            __m256i q = rw_load256((const uint8_t *)x->q + at * RW_RUN);
+            __m256i p = _mm256_madd_epi16(_mm256_maddubs_epi16(run.codes, q), one);
+            __m256 scale = _mm256_mul_ps(run.scale[0], _mm256_set1_ps(x->scale[at]));
+            if (type.halves)
+                scale = _mm256_mul_ps(_mm256_blend_ps(run.scale[0], run.scale[1], 0xf0),
+                                      _mm256_set1_ps(x->scale[at]));
+            if (type.minimum)
+                minima += _mm256_cvtss_f32(run.minimum) * offset->real;
+            else
+                p = with_offset(f, p, offset);
+            sum = _mm256_fmadd_ps(_mm256_cvtepi32_ps(p), scale, sum);
+        }
+    return sum_of(sum) + minima;
+}
+
+/* Codes of eight bits: the sign moves to x, so that one factor is unsigned; 2 x 128 x 127 fit. */
+RW_AVX2 static float dot_q8_0(const void *packed, size_t count, const rw_int8_rows *x) {
+    enum { BYTES = 34 };
+    const uint8_t *in = packed;
+    const __m256i one = _mm256_set1_epi16(1);
+    __m256 sum = _mm256_setzero_ps();
+    for (size_t i = 0; i < count / RW_RUN; i++, in += BYTES) {
+        _mm_prefetch((const char *)in + AHEAD, _MM_HINT_T0);
+        __m256i w = rw_load256(in + 2), q = rw_load256((const uint8_t *)x->q + i * RW_RUN);
+        __m256i p = _mm256_maddubs_epi16(_mm256_abs_epi8(w), _mm256_sign_epi8(q, w));
+        __m256 scale = _mm256_mul_ps(rw_half256(in), _mm256_set1_ps(x->scale[i]));
+        sum = _mm256_fmadd_ps(_mm256_cvtepi32_ps(_mm256_madd_epi16(p, one)), scale, sum);
+    }
+    return sum_of(sum);
+}
+
+RW_AVX2 static float dot_q4_0(const void *packed, size_t count, const rw_int8_rows *x) {
+    return dot_runs(rw_q4_0, packed, count, x);
+}
+RW_AVX2 static float dot_q4_1(const void *packed, size_t count, const rw_int8_rows *x) {
+    return dot_runs(rw_q4_1, packed, count, x);
+}
+RW_AVX2 static float dot_q5_0(const void *packed, size_t count, const rw_int8_rows *x) {
+    return dot_runs(rw_q5_0, packed, count, x);
+}
+RW_AVX2 static float dot_q5_1(const void *packed, size_t count, const rw_int8_rows *x) {
+    return dot_runs(rw_q5_1, packed, count, x);
+}
+RW_AVX2 static float dot_q4_k(const void *packed, size_t count, const rw_int8_rows *x) {
+    return dot_runs(rw_q4_k, packed, count, x);
+}
+RW_AVX2 static float dot_q5_k(const void *packed, size_t count, const rw_int8_rows *x) {
+    return dot_runs(rw_q5_k, packed, count, x);
+}
+RW_AVX2 static float dot_q6_k(const void *packed, size_t count, const rw_int8_rows *x) {
+    return dot_runs(rw_q6_k, packed, count, x);
+}
+
+const rw_int8_dot_fn rw_avx2_int8_dot[RW_ELEMENT_COUNT] = {
+    [RW_ELEMENT_Q8_0] = dot_q8_0, [RW_ELEMENT_Q4_0] = dot_q4_0, [RW_ELEMENT_Q4_1] = dot_q4_1,
+    [RW_ELEMENT_Q5_0] = dot_q5_0, [RW_ELEMENT_Q5_1] = dot_q5_1, [RW_ELEMENT_Q4_K] = dot_q4_k,
+    [RW_ELEMENT_Q5_K] = dot_q5_k, [RW_ELEMENT_Q6_K] = dot_q6_k,
+};
+
+const rw_cpu_int8 rw_avx2_int8 = {
+    .panel = PANEL,
+    .turn = rw_avx2_turn,
+    .quantize = rw_avx2_quantize,
+    .unpack = rw_avx2_int8_unpack,
+    .split = split,
+    .multiply = multiply_fns,
+    .dot = rw_avx2_int8_dot,
+};
+
+#endif
