@@ -98,7 +98,8 @@ static void make_tokens(bench_model *m) {
 static void open_session(bench_model *m, size_t capacity, const model_case *c) {
     rw_error err = {0};
     rw_session_options options = {.rope = &m->rope, .capacity = capacity};
-    (void)c;
+    options.engine.arithmetic = c->arithmetic;
+    bench_must(rw_cache_type_read(c->cache, &options.engine.cache, &err), "cache", &err);
     bench_must(rw_session_create(m->model, &options, &m->session, &err), "session", &err);
 }
 
