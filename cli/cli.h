@@ -53,7 +53,7 @@ typedef struct cli_group {
 
 /* Flags that several verbs share (shared.c): of a scaling, of planning, of measuring. `member` is
    where the verb's struct holds the rw_scaling_options (rw_plan_options, rw_measure_options). */
-enum { CLI_SCALING_COUNT = 15, CLI_PLANNING_COUNT = 6, CLI_MEASURING_COUNT = 14 };
+enum { CLI_SCALING_COUNT = 15, CLI_PLANNING_COUNT = 6, CLI_MEASURING_COUNT = 16 };
 extern const cli_option cli_scaling_options[CLI_SCALING_COUNT];
 extern const cli_option cli_planning_options[CLI_PLANNING_COUNT];
 extern const cli_option cli_measuring_options[CLI_MEASURING_COUNT];

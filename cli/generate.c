@@ -14,6 +14,10 @@ static const cli_option options_table[] = {
      "T", "0 takes the likeliest token (default), 1 draws from the model's distribution"},
     {"seed", 0, CLI_COUNT, false, offsetof(rw_generate_options, seed), 0, 0, 0, "N",
      "of the draws; the same seed gives the same text"},
+    {"kv-type", 0, CLI_TEXT, false, offsetof(rw_generate_options, kv_type), 0, 0, 0, "TYPE",
+     "keep keys and values as f32, f16 (default), bf16 or q8_0"},
+    {"arithmetic", 0, CLI_TEXT, false, offsetof(rw_generate_options, arithmetic), 0, 0, 0,
+     "f32|int8", "multiply weights in f32 (default), or quantised ones in int8: faster"},
 };
 
 /* A model may make any byte; none of them shall steer the terminal. */

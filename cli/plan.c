@@ -11,6 +11,8 @@ static const cli_option options_table[] = {
      "window the model shall have"},
     {"emit", 0, CLI_TEXT, false, offsetof(rw_plan_options, emit), 0, 0, 0, "RUNTIME",
      "print the command or snippet of transformers, vllm, sglang or llama.cpp, and nothing else"},
+    {"kv-type", 0, CLI_TEXT, false, offsetof(rw_plan_options, kv_type), 0, 0, 0, "TYPE",
+     "count memory for keys and values as f32 (default), f16, bf16 or q8_0"},
     {"companion", 0, CLI_TEXT, false, offsetof(rw_plan_options, companion), 0, 0, 0, "DRAFT",
      "plan a draft (Eagle, speculators, a smaller model) for the same window too"},
     {"companion-original-context", 0, CLI_COUNT, false,
@@ -79,9 +81,13 @@ static void show_engine(cli *c, const rw_json *memory) {
         cli_paragraph(c, 2, "%s", cli_text(rw_json_get(memory, "why"), "not known"));
         return;
     }
-    cli_field(c, "weights", "%s", megabytes(rw_json_get(memory, "weights")));
-    cli_field(c, "KV cache", "%s", megabytes(rw_json_get(memory, "kv")));
+    cli_field(c, "weights", "%s of our own", megabytes(rw_json_get(memory, "weights")));
+    cli_field(c, "KV cache", "%s as %s", megabytes(rw_json_get(memory, "kv")),
+              cli_text(rw_json_get(memory, "kv_type"), "?"));
     cli_field(c, "activations", "%s", megabytes(rw_json_get(memory, "activations")));
+    cli_field(c, "program", "%s with its tokenizer", megabytes(rw_json_get(memory, "program")));
+    cli_field(c, "mapped", "%s of weights, in pages of the file that the system can drop",
+              megabytes(rw_json_get(memory, "mapped")));
     cli_field(c, "together", "%s of %s", megabytes(rw_json_get(memory, "total")),
               megabytes(rw_json_get(memory, "machine")));
     cli_field(c, "largest window", "%s tokens",

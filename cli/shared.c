@@ -85,6 +85,10 @@ const cli_option cli_measuring_options[CLI_MEASURING_COUNT] = {
     {"seed", 0, CLI_COUNT, false, MEASURE(seed), 0, 0, 0, "N", "seed of what is drawn (0)"},
     {"budget", 0, CLI_SECONDS, false, MEASURE(budget_seconds), 0, DBL_MIN, 0, "TIME",
      "spend at most this, 90s or 5m; what is cut is said before it starts"},
+    {"kv-type", 0, CLI_TEXT, false, MEASURE(kv_type), 0, 0, 0, "TYPE",
+     "keep keys and values as f32 (default, exact), f16, bf16 or q8_0"},
+    {"arithmetic", 0, CLI_TEXT, false, MEASURE(arithmetic), 0, 0, 0, "f32|int8",
+     "multiply weights in f32 (default, exact), or quantised ones in int8: faster"},
     {"no-timing", 0, CLI_SWITCH, false, MEASURE(no_timing), 0, 0, 0, NULL,
      "leave times and dates out, so that two runs give the same bytes"},
 };

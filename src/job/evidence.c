@@ -24,7 +24,8 @@ static rw_status measure(rw_extending *job, const rw_rope_set *rope, bool extend
                                 .context = job->plan->context,
                                 .no_baseline = extended,
                                 .pack = job->pack,
-                                .like = extended ? job->before : NULL};
+                                .like = extended ? job->before : NULL,
+                                .engine = job->engine};
     RW_TRY(rw_measurement_run(job->ctx, &subject, &job->corpus, &options, out, err));
     return rw_check_cancel(job->ctx, err); /* a verdict on half of it would be none */
 }

@@ -48,6 +48,8 @@ static rw_status open_input(rw_extending *job, rw_error *err) {
 static rw_status read_inputs(rw_extending *job, rw_extend_options *draft, rw_error *err) {
     RW_TRY(open_input(job, err));
     RW_TRY(rw_plan_make(&job->source, &job->options->plan, job->plan, err));
+    RW_TRY(rw_cache_type_check(&job->source.arch, job->engine.cache, err));
+    job->plan->cache = job->engine.cache;
     if (!job->draft)
         return RW_OK;
     RW_TRY(open_input(job->draft, err));
@@ -81,6 +83,7 @@ static rw_status read_measure_options(rw_extending *job, rw_error *err) {
     const rw_gate_options gate = {.thresholds = job->measure.thresholds,
                                   .allow_undefined = job->measure.allow_undefined};
     RW_TRY(rw_gate_options_check(&gate, err));
+    RW_TRY(rw_engine_read(job->measure.kv_type, job->measure.arithmetic, &job->engine, err));
     return rw_suite_apply(job->measure.suite, &job->measure, err);
 }
 

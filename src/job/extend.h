@@ -127,6 +127,7 @@ struct rw_extending {
     uint64_t tensor_count;
     rw_sha256 tensors;
     rw_model *model;
+    rw_engine engine;               /* that measures; the canary is always exact */
     rw_measurement *before, *after; /* NULL: not measured */
     rw_gate *gate;
     rw_buf manifest, receipt, result, report;

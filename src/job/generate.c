@@ -4,7 +4,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "model/model.h"
+#include "job/memory.h"
 #include "plan/plan.h"
 #include "ropewalk/job.h"
 
@@ -21,16 +21,19 @@ typedef struct generation {
     rw_diagnostics diagnostics;
     rw_model *model;
     rw_tokenizer *tokenizer;
+    rw_engine engine;
     rw_session *session;
-    int32_t *prompt; /* [prompt_count] */
+    rw_resident memory; /* the most that was seen */
+    int32_t *prompt;    /* [prompt_count] */
     size_t prompt_count;
     int32_t *made; /* [wanted] */
     size_t made_count, wanted;
     float *logits; /* [vocab] */
     uint64_t random;
-    rw_buf text;    /* of the tokens made */
-    size_t told;    /* bytes of it that the caller has seen */
-    bool ended;     /* the model said so */
+    rw_buf text; /* of the tokens made */
+    size_t told; /* bytes of it that the caller has seen */
+    bool ended;  /* the model said so */
+    double prompt_seconds;
     double seconds; /* of making, the prompt aside */
 } generation;
 
@@ -110,11 +113,25 @@ static rw_status take(generation *g, int32_t token, rw_error *err) {
     return RW_OK;
 }
 
-static rw_status make_text(generation *g, rw_error *err) {
+static void note_memory(generation *g) {
+    rw_resident now = rw_resident_now();
+    if (now.anonymous > g->memory.anonymous)
+        g->memory = now;
+}
+
+static rw_status read_it(generation *g, rw_error *err) {
     rw_outputs last = {.first = g->prompt_count - 1, .count = 1, .logits = g->logits};
-    RW_TRY(rw_session_forward(g->session, g->prompt, g->prompt_count, &last, "prompt", err));
     double begin = rw_now();
-    last.first = 0;
+    RW_TRY(rw_session_forward(g->session, g->prompt, g->prompt_count, &last, "prompt", err));
+    g->prompt_seconds = rw_now() - begin;
+    note_memory(g);
+    return RW_OK;
+}
+
+static rw_status make_text(generation *g, rw_error *err) {
+    rw_outputs last = {.count = 1, .logits = g->logits};
+    RW_TRY(read_it(g, err));
+    double begin = rw_now();
     for (;;) {
         int32_t token = choose(g);
         g->ended = is_end(g, token);
@@ -126,6 +143,7 @@ static rw_status make_text(generation *g, rw_error *err) {
         RW_TRY(rw_session_forward(g->session, &token, 1, &last, NULL, err));
     }
     g->seconds = rw_now() - begin;
+    note_memory(g);
     tell(g, true);
     return RW_OK;
 }
@@ -170,10 +188,12 @@ static void warn_window(generation *g, uint64_t context) {
                     (unsigned long long)total, (unsigned long long)context);
 }
 
-static rw_status open_session(generation *g, uint64_t context, rw_error *err) {
-    uint64_t total = g->prompt_count + (uint64_t)g->wanted;
-    rw_session_options options = {
-        .rope = &g->rope, .capacity = total, .length = context > total ? context : total};
+/* A rotation that depends on the length follows the text, as transformers has it. */
+static rw_status open_session(generation *g, rw_error *err) {
+    rw_session_options options = {.rope = &g->rope,
+                                  .capacity = g->prompt_count + (uint64_t)g->wanted,
+                                  .growing = true,
+                                  .engine = g->engine};
     size_t vocab = g->source.arch.vocab;
     g->logits = rw_calloc(g->ctx, vocab, sizeof *g->logits);
     g->made = rw_calloc(g->ctx, g->wanted, sizeof *g->made);
@@ -185,6 +205,7 @@ static rw_status open_session(generation *g, uint64_t context, rw_error *err) {
 static rw_status load(generation *g, rw_error *err) {
     RW_TRY(rw_checkpoint_open(g->ctx, g->options->path, 0, &g->checkpoint, err));
     RW_TRY(rw_source_read(g->checkpoint, &g->arena, &g->source, err));
+    RW_TRY(rw_cache_type_check(&g->source.arch, g->engine.cache, err));
     uint64_t context = window(g);
     RW_TRY(rw_plan_try(&g->source, &g->options->scaling, context, &g->rope, &g->diagnostics, err));
     RW_TRY(rw_model_tokenizer(g->ctx, g->checkpoint, &g->source.arch, &g->tokenizer, err));
@@ -195,7 +216,7 @@ static rw_status load(generation *g, rw_error *err) {
     g->wanted = g->options->tokens ? (size_t)g->options->tokens : DEFAULT_TOKENS;
     RW_TRY(rw_model_load(g->ctx, g->checkpoint, &g->source.arch, &g->model, err));
     warn_window(g, context);
-    return open_session(g, context, err);
+    return open_session(g, err);
 }
 
 /* ---- the result ------------------------------------------------------------------------------ */
@@ -218,6 +239,30 @@ static void write_text(generation *g, rw_json_writer *w) {
     rw_buf_free(&clean);
 }
 
+static double rate(size_t tokens, double seconds) {
+    return seconds > 0.0 ? (double)tokens / seconds : 0.0;
+}
+
+static void tell_speed(const generation *g) {
+    rw_log(g->ctx, RW_INFO,
+           "read %zu tokens in %.2f s (%.1f tokens/s), made %zu in %.2f s (%.1f tokens/s)",
+           g->prompt_count, g->prompt_seconds, rate(g->prompt_count, g->prompt_seconds),
+           g->made_count, g->seconds, rate(g->made_count, g->seconds));
+}
+
+static void write_speed(const generation *g, rw_json_writer *w) {
+    rw_json_member_double(w, "prompt_seconds", g->prompt_seconds);
+    rw_json_member_double(w, "prompt_tokens_per_second", rate(g->prompt_count, g->prompt_seconds));
+    rw_json_member_double(w, "seconds", g->seconds);
+    rw_json_member_double(w, "tokens_per_second", rate(g->made_count, g->seconds));
+    rw_json_key(w, "engine");
+    rw_json_begin_object(w);
+    rw_engine_write(w, &g->engine);
+    rw_memory_taken_write(w, &g->source, g->prompt_count + (uint64_t)g->wanted, g->engine.cache,
+                          g->memory);
+    rw_json_end_object(w);
+}
+
 static rw_status write_result(generation *g, char **json, rw_error *err) {
     rw_buf text = {.ctx = g->ctx};
     rw_json_writer w = {.out = &text, .indent = 2};
@@ -231,7 +276,7 @@ static rw_status write_result(generation *g, char **json, rw_error *err) {
         rw_json_i64(&w, g->made[i]);
     rw_json_end_array(&w);
     rw_json_member_string(&w, "stopped_by", g->ended ? "end" : "length");
-    rw_json_member_double(&w, "seconds", g->seconds);
+    write_speed(g, &w);
     rw_json_key(&w, "diagnostics");
     rw_diagnostics_write(&w, &g->diagnostics);
     rw_json_end_object(&w);
@@ -265,9 +310,13 @@ rw_status rw_generate(rw_context *ctx, const rw_generate_options *options, char 
     generation g = {.ctx = ctx, .options = options, .arena = {.ctx = ctx}, .text = {.ctx = ctx}};
     g.diagnostics.arena = &g.arena;
     g.random = options->seed;
+    g.engine.cache = RW_CACHE_F16;
+    RW_TRY(rw_engine_read(options->kv_type, options->arithmetic, &g.engine, err));
     rw_status status = load(&g, err);
     if (status == RW_OK)
         status = make_text(&g, err);
+    if (status == RW_OK)
+        tell_speed(&g);
     if (status == RW_OK)
         status = write_result(&g, json, err);
     release(&g);

@@ -3,6 +3,7 @@
  */
 #include <string.h>
 
+#include "job/memory.h"
 #include "measure/journal.h"
 #include "plan/plan.h"
 #include "ropewalk/job.h"
@@ -21,6 +22,8 @@ typedef struct measuring {
     rw_corpus corpus;
     rw_pack *pack;       /* NULL: none was given */
     rw_journal *journal; /* NULL: none was asked for */
+    rw_engine engine;
+    rw_memory_seen memory;
     rw_measurement *measurement;
 } measuring;
 
@@ -68,6 +71,7 @@ static rw_status load(measuring *m, uint64_t *context, rw_error *err) {
     const rw_measure_options *options = m->options;
     RW_TRY(rw_checkpoint_open(m->ctx, options->path, 0, &m->checkpoint, err));
     RW_TRY(rw_source_read(m->checkpoint, &m->arena, &m->source, err));
+    RW_TRY(rw_cache_type_check(&m->source.arch, m->engine.cache, err));
     *context = target_context(m);
     RW_TRY(rw_plan_try(&m->source, &options->scaling, *context, &m->rope, &m->diagnostics, err));
     RW_TRY(rw_model_tokenizer(m->ctx, m->checkpoint, &m->source.arch, &m->tokenizer, err));
@@ -132,6 +136,8 @@ static rw_status list_facts(measuring *m, const rw_subject *subject, rw_facts *f
     rw_facts_add(facts, "program",
                  rw_arena_format(facts->arena, "%s %s", rw_version(), commit ? commit : "?"));
     rw_facts_add(facts, "cpu_level", levels[rw_context_cpu_level(m->ctx)]);
+    rw_facts_add(facts, "kv_type", rw_cache_type_name(m->engine.cache));
+    rw_facts_add(facts, "arithmetic", rw_arithmetic_name(m->engine.arithmetic));
     rw_facts_add_digest(facts, "model", &model);
     rw_facts_add_digest(facts, "rotation", &rotation);
     return rw_facts_add_measurement(facts, subject, &m->corpus, m->options, err);
@@ -155,7 +161,9 @@ static rw_status run(measuring *m, uint64_t context, rw_error *err) {
                           .native = m->source.windows.native,
                           .context = context,
                           .no_baseline = is_scaled(&m->options->scaling),
-                          .pack = m->pack};
+                          .pack = m->pack,
+                          .engine = m->engine,
+                          .memory = &m->memory};
     if (m->options->state)
         RW_TRY(open_journal(m, &subject, err));
     subject.journal = m->journal;
@@ -170,6 +178,15 @@ static void pass_on(rw_diagnostics *to, const rw_diagnostics *from) {
     }
 }
 
+static void write_engine(rw_json_writer *w, const measuring *m) {
+    rw_json_key(w, "engine");
+    rw_json_begin_object(w);
+    rw_engine_write(w, &m->engine);
+    if (!m->options->no_timing && m->memory.capacity)
+        rw_memory_taken_write(w, &m->source, m->memory.capacity, m->engine.cache, m->memory.most);
+    rw_json_end_object(w);
+}
+
 static rw_status write_result(measuring *m, uint64_t context, char **json, rw_error *err) {
     rw_buf text = {.ctx = m->ctx};
     rw_json_writer w = {.out = &text, .indent = 2};
@@ -178,6 +195,7 @@ static rw_status write_result(measuring *m, uint64_t context, char **json, rw_er
     rw_json_begin_object(&w);
     rw_json_member_string(&w, "schema", "ropewalk.measure/1");
     write_rope(&w, &m->rope, context);
+    write_engine(&w, m);
     rw_measurement_write(&w, m->measurement);
     rw_json_end_object(&w);
     rw_buf_char(&text, '\n');
@@ -219,6 +237,7 @@ rw_status rw_measure(rw_context *ctx, const rw_measure_options *options, char **
     RW_TRY(rw_suite_apply(options->suite, &whole, err));
     measuring m = {.ctx = ctx, .options = &whole, .arena = {.ctx = ctx}};
     m.diagnostics.arena = &m.arena;
+    RW_TRY(rw_engine_read(options->kv_type, options->arithmetic, &m.engine, err));
     rw_status status = load(&m, &context, err);
     if (status == RW_OK)
         status = run(&m, context, err);

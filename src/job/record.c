@@ -115,6 +115,8 @@ static void write_environment(rw_json_writer *w, const rw_extending *job) {
     rw_json_member_string(w, "compiler", __VERSION__);
     rw_json_member_string(w, "cpu_level", levels[rw_context_cpu_level(job->ctx)]);
     rw_json_member_u64(w, "threads", rw_context_threads(job->ctx));
+    if (!job->options->no_measure)
+        rw_engine_write(w, &job->engine);
     rw_json_end_object(w);
 }
 

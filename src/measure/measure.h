@@ -51,6 +51,12 @@ typedef struct rw_measurement rw_measurement;
 /* Remembers what was read, so that a measurement that was stopped can go on (journal.h). */
 typedef struct rw_journal rw_journal;
 
+/* What sessions took while they ran. */
+typedef struct rw_memory_seen {
+    rw_resident most;
+    uint64_t capacity; /* of the largest */
+} rw_memory_seen;
+
 typedef struct rw_subject {
     const rw_model *model;
     const rw_tokenizer *tokenizer;
@@ -64,6 +70,8 @@ typedef struct rw_subject {
     const rw_measurement *like;
     const rw_pack *pack; /* asked too; NULL: none */
     rw_journal *journal; /* NULL: none */
+    rw_engine engine;
+    rw_memory_seen *memory; /* told what sessions took; NULL: nobody asks */
 } rw_subject;
 
 /* Measures `subject` by `options` (path, scaling and data are already resolved into the other

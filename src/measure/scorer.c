@@ -38,11 +38,26 @@ rw_status rw_scorer_read(rw_scorer *scorer, const int32_t *tokens, size_t count,
     return rw_scorer_read_part(scorer, tokens, count, length, outputs, &done, err);
 }
 
+/* While a session is there, all that it touched is in memory. */
+static void note_memory(const rw_model_scorer *self) {
+    rw_memory_seen *seen = self->subject->memory;
+    if (!seen || !self->session)
+        return;
+    rw_resident now = rw_resident_now();
+    if (now.anonymous > seen->most.anonymous)
+        seen->most = now;
+    if (self->capacity > seen->capacity)
+        seen->capacity = self->capacity;
+}
+
 static rw_status model_begin(rw_scorer *scorer, size_t length, rw_error *err) {
     rw_model_scorer *self = scorer->user;
     bool fits = self->session && length <= self->capacity;
     const rw_session_options options = {
-        .rope = self->subject->rope, .capacity = fits ? self->capacity : length, .length = length};
+        .rope = self->subject->rope,
+        .capacity = fits ? self->capacity : length,
+        .length = length,
+        .engine = self->subject->engine};
     if (fits)
         return rw_session_reset(self->session, &options, err);
     rw_model_scorer_free(self);
@@ -81,6 +96,7 @@ void rw_model_scorer_init(rw_model_scorer *out, const rw_subject *subject) {
 }
 
 void rw_model_scorer_free(rw_model_scorer *scorer) {
+    note_memory(scorer);
     rw_session_free(scorer->session);
     scorer->session = NULL;
 }

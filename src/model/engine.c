@@ -30,6 +30,10 @@ rw_status rw_engine_read(const char *kv_type, const char *arithmetic, rw_engine 
     return read_arithmetic(arithmetic, &engine->arithmetic, err);
 }
 
+const char *rw_arithmetic_name(rw_arithmetic arithmetic) {
+    return arithmetics[arithmetic];
+}
+
 void rw_engine_write(rw_json_writer *w, const rw_engine *engine) {
     rw_json_member_string(w, "kv_type", rw_cache_type_name(engine->cache));
     rw_json_member_string(w, "arithmetic", arithmetics[engine->arithmetic]);

@@ -48,6 +48,7 @@ typedef struct rw_engine {
    arch.kv_type, model.arithmetic. */
 rw_status rw_engine_read(const char *kv_type, const char *arithmetic, rw_engine *engine,
                          rw_error *err);
+const char *rw_arithmetic_name(rw_arithmetic arithmetic); /* "f32", "int8" */
 /* Members "kv_type" and "arithmetic", into an open object. */
 void rw_engine_write(rw_json_writer *w, const rw_engine *engine);
 
