@@ -103,15 +103,19 @@ static uint64_t attention_workspace(const widths *w) {
     return rows * (w->qk_dim + v + 2) + 96 * (48 + v) + (96 + 8) * w->qk_dim;
 }
 
-/* One thread's scratch for products with weights: a packed tile, 16 widened rows on their way there
-   and 512 rows of 64 logits (backend/cpu/weights.h). */
-enum { PRODUCT_WORKSPACE = 32 * 320 + 16 * 336 + 512 * 64 };
+/* One thread's scratch for products with weights: a packed tile, 16 rows on their way there, scales
+   of int8 steps, and 512 rows of 64 logits (backend/cpu/weights.h). */
+enum { PRODUCT_WORKSPACE = 32 * 320 + 16 * 336 + 40 * 32 * 3 / 2 + 512 * 64 };
 
-/* What the threads share: what the loss knows of each token and slice of the vocabulary
-   (backend/cpu/loss.c). */
-static uint64_t shared_workspace(uint64_t vocab, uint64_t chunk) {
-    uint64_t even = ((vocab + 31) / 32 + 63) / 64 * 64, slice = larger(even, 1024);
-    return mul((vocab + slice - 1) / slice * 6, chunk);
+/* What the threads share. The rows that enter a product as int8, with a scale for 32 and an offset
+   for 16 (backend/cpu/quantize.c): used with int8 arithmetic only. What the loss knows of each
+   token and slice of the vocabulary (backend/cpu/loss.c). */
+static uint64_t shared_workspace(const rw_arch *arch, const widths *w, uint64_t chunk) {
+    uint64_t even = ((arch->vocab + 31) / 32 + 63) / 64 * 64, slice = larger(even, 1024);
+    uint64_t parts = (arch->vocab + slice - 1) / slice * 6;
+    uint64_t widest_input = larger(arch->hidden, larger(w->o, w->ffn));
+    uint64_t loss = mul(parts + (arch->hidden * 11 + 31) / 32, chunk);
+    return add(larger(loss, mul((widest_input * 11 + 31) / 32, chunk)), 32);
 }
 
 /* The same for attention of few queries: 32 ranges of keys with the results of up to four rows of a
@@ -130,7 +134,7 @@ static uint64_t decode_workspace(const rw_arch *arch) {
 /* The kernels' own demand is checked against it before they run. */
 static uint64_t workspace(const rw_arch *arch, const widths *w, uint64_t chunk, unsigned threads) {
     uint64_t thread = larger(attention_workspace(w), PRODUCT_WORKSPACE);
-    uint64_t shared = larger(shared_workspace(arch->vocab, chunk), decode_workspace(arch));
+    uint64_t shared = larger(shared_workspace(arch, w, chunk), decode_workspace(arch));
     return add(mul(thread, threads), shared);
 }
 

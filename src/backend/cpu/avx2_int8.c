@@ -2,8 +2,9 @@
  * avx2_int8.c - int8 products with packed weights for AVX2.
  *
  * Codes of four bits times int8, two by two, are at most 2 x 15 x 127 = 3810: the eight pairs that
- * a run of 32 adds to one sum of 16 bits stay below 32768, exactly. Longer codes are split into two
- * such planes. The product keeps 3 rows x 16 columns.
+ * a run of 32 adds to one sum of 16 bits stay below 32768, exactly. Of five bits it may be four
+ * pairs, of six bits two; codes of eight bits are split into two planes of four. The product keeps
+ * 3 rows x 16 columns.
  */
 #include "backend/cpu/weights.h"
 
@@ -136,6 +137,7 @@ typedef struct sums {
 
 /* What a type needs; constants where this is called. */
 typedef struct form {
+    size_t pairs; /* that 16 bits can hold */
     bool planes, minimum, halves;
 } form;
 
@@ -147,12 +149,13 @@ RW_AVX2_INLINE pair add_products(pair p, const int8_t *x, __m256i w0, __m256i w1
                   _mm256_add_epi16(p.v1, _mm256_maddubs_epi16(w1, q))};
 }
 
-/* The sums of a step in 16 bits, two for each output. */
+/* The sums of a step in 16 bits, two for each output. Not unrolled: gcc would add up all products
+   at the end, and keep them in memory until then. */
 RW_AVX2_INLINE pairs step_sums(const size_t groups, const size_t rows, const uint8_t *codes,
                                const int8_t *x, size_t stride) {
     const pair zero = {_mm256_setzero_si256(), _mm256_setzero_si256()};
     pairs p = {zero, zero, zero};
-#pragma GCC unroll 8
+#pragma GCC unroll 1
     for (size_t g = 0; g < groups; g++, codes += 4 * PANEL, x += 4) {
         __m256i w0 = rw_load256(codes), w1 = rw_load256(codes + 4 * LANES);
         p.r0 = add_products(p.r0, x, w0, w1);
@@ -169,9 +172,9 @@ RW_AVX2_INLINE pair whole(pair p) {
     return (pair){_mm256_madd_epi16(p.v0, one), _mm256_madd_epi16(p.v1, one)};
 }
 
-RW_AVX2_INLINE pair join(pair low, pair high) {
-    return (pair){_mm256_add_epi32(low.v0, _mm256_slli_epi32(high.v0, 4)),
-                  _mm256_add_epi32(low.v1, _mm256_slli_epi32(high.v1, 4))};
+RW_AVX2_INLINE pair join(pair low, pair high, int shift) {
+    return (pair){_mm256_add_epi32(low.v0, _mm256_slli_epi32(high.v0, shift)),
+                  _mm256_add_epi32(low.v1, _mm256_slli_epi32(high.v1, shift))};
 }
 
 /* A step's integers become part of a row's sums. */
@@ -198,17 +201,29 @@ RW_AVX2_INLINE sums take(const form f, sums s, pair p, const rw_int8_product *t,
     return s;
 }
 
+/* One plane's sums of a step in 32 bits. */
+RW_AVX2_INLINE pairs plane_integers(const form f, const size_t rows, const uint8_t *codes,
+                                    const int8_t *x, size_t stride) {
+    const size_t groups = f.halves ? 4 : 8;
+    pairs p = step_sums(f.pairs, rows, codes, x, stride);
+    p = (pairs){whole(p.r0), whole(p.r1), whole(p.r2)};
+    for (size_t g = f.pairs; g < groups; g += f.pairs) {
+        pairs more = step_sums(f.pairs, rows, codes + g * 4 * PANEL, x + 4 * g, stride);
+        p = (pairs){join(p.r0, whole(more.r0), 0), join(p.r1, whole(more.r1), 0),
+                    join(p.r2, whole(more.r2), 0)};
+    }
+    return p;
+}
+
 RW_AVX2_INLINE pairs step_integers(const form f, const size_t rows, const rw_int8_product *t,
                                    size_t row, size_t step) {
-    const size_t groups = f.halves ? 4 : 8;
-    const int8_t *x = t->x.q + row * t->x.columns + step * groups * 4;
-    size_t at = step * groups * 4 * PANEL;
-    pairs p = step_sums(groups, rows, t->codes + at, x, t->x.columns);
-    p = (pairs){whole(p.r0), whole(p.r1), whole(p.r2)};
+    size_t depth = f.halves ? RW_RUN / 2 : RW_RUN, at = step * depth * PANEL;
+    const int8_t *x = t->x.q + row * t->x.columns + step * depth;
+    pairs p = plane_integers(f, rows, t->codes + at, x, t->x.columns);
     if (!f.planes)
         return p;
-    pairs h = step_sums(groups, rows, t->high + at, x, t->x.columns);
-    return (pairs){join(p.r0, whole(h.r0)), join(p.r1, whole(h.r1)), join(p.r2, whole(h.r2))};
+    pairs h = plane_integers(f, rows, t->high + at, x, t->x.columns);
+    return (pairs){join(p.r0, h.r0, 4), join(p.r1, h.r1, 4), join(p.r2, h.r2, 4)};
 }
 
 RW_AVX2_INLINE sums start(bool there, const rw_int8_product *t, size_t row) {
@@ -248,28 +263,31 @@ RW_AVX2_INLINE void multiply(const form f, const rw_int8_product *t) {
         block(f, 1, t, row);
 }
 
-/* Four bits, or two planes; a zero, or a minimum. */
+/* By the bits of a code, and whether a type has a zero or a minimum. */
 RW_AVX2 static void multiply_4_zero(const rw_int8_product *t) {
-    multiply((form){false, false, false}, t);
+    multiply((form){.pairs = 8}, t);
 }
 RW_AVX2 static void multiply_4_minimum(const rw_int8_product *t) {
-    multiply((form){false, true, false}, t);
+    multiply((form){.pairs = 8, .minimum = true}, t);
+}
+RW_AVX2 static void multiply_5_zero(const rw_int8_product *t) {
+    multiply((form){.pairs = 4}, t);
+}
+RW_AVX2 static void multiply_5_minimum(const rw_int8_product *t) {
+    multiply((form){.pairs = 4, .minimum = true}, t);
+}
+RW_AVX2 static void multiply_6_halves(const rw_int8_product *t) {
+    multiply((form){.pairs = 2, .halves = true}, t);
 }
 RW_AVX2 static void multiply_8_zero(const rw_int8_product *t) {
-    multiply((form){true, false, false}, t);
-}
-RW_AVX2 static void multiply_8_minimum(const rw_int8_product *t) {
-    multiply((form){true, true, false}, t);
-}
-RW_AVX2 static void multiply_8_halves(const rw_int8_product *t) {
-    multiply((form){true, false, true}, t);
+    multiply((form){.pairs = 8, .planes = true}, t);
 }
 
 static const rw_int8_multiply_fn multiply_fns[RW_ELEMENT_COUNT] = {
     [RW_ELEMENT_Q8_0] = multiply_8_zero,    [RW_ELEMENT_Q4_0] = multiply_4_zero,
-    [RW_ELEMENT_Q4_1] = multiply_4_minimum, [RW_ELEMENT_Q5_0] = multiply_8_zero,
-    [RW_ELEMENT_Q5_1] = multiply_8_minimum, [RW_ELEMENT_Q4_K] = multiply_4_minimum,
-    [RW_ELEMENT_Q5_K] = multiply_8_minimum, [RW_ELEMENT_Q6_K] = multiply_8_halves,
+    [RW_ELEMENT_Q4_1] = multiply_4_minimum, [RW_ELEMENT_Q5_0] = multiply_5_zero,
+    [RW_ELEMENT_Q5_1] = multiply_5_minimum, [RW_ELEMENT_Q4_K] = multiply_4_minimum,
+    [RW_ELEMENT_Q5_K] = multiply_5_minimum, [RW_ELEMENT_Q6_K] = multiply_6_halves,
 };
 
 /* ---- one row --------------------------------------------------------------------------------- */

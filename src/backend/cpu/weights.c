@@ -151,7 +151,7 @@ static void many_int8_rows(const rw_weights_tile *t) {
         size_t depth = rw_min_size(part, columns - k);
         for (size_t j = 0; j < t->count; j += RW_STAGE_ROWS)
             pack_code_columns(t, &p, j, k, depth);
-        if (isa->split && rw_run_types[t->linear->element].bits > 4)
+        if (isa->split && rw_run_types[t->linear->element].bits > 6)
             isa->split(p.codes, RW_INT8_DEPTH * RW_TILE_OUTPUTS, p.high);
         for (size_t j = 0; j < t->count; j += panel)
             isa->multiply[t->linear->element](

@@ -114,7 +114,7 @@ typedef struct rw_cpu_int8 {
     const rw_int8_unpack_fn *unpack; /* [RW_ELEMENT_COUNT], like the next two */
     const rw_int8_multiply_fn *multiply;
     const rw_int8_dot_fn *dot;
-    /* Four bits of each code stay, the others go to `high`; NULL: codes are taken as they are. */
+    /* Of codes of eight bits four stay, the others go to `high`; NULL: they are taken whole. */
     void (*split)(uint8_t *codes, size_t bytes, uint8_t *high);
 } rw_cpu_int8;
 
