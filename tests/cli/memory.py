@@ -8,9 +8,11 @@ import json
 import os
 import pathlib
 
-from common import TINY, Skip, expect, main, run
+from common import DATA, PROGRAM, TINY, Skip, expect, main, run
 
 SHARE = 0.05
+SANITIZED = any(name in pathlib.Path(PROGRAM).read_bytes() for name in (b"__asan_init",
+                                                                        b"__tsan_init"))
 
 
 def tokens_file(folder, count, vocabulary=4000):
@@ -48,6 +50,8 @@ def check(folder, model, length, kv_type, *more):
 
 
 def test_plan_is_what_it_takes(folder):
+    if SANITIZED:
+        raise Skip("a sanitizer's own memory is in the way")
     for kv_type in ("f32", "f16", "bf16", "q8_0"):
         check(folder, TINY, 8192, kv_type)
 
@@ -70,8 +74,8 @@ def test_no_timing_is_repeatable(folder):
 
 
 def test_beyond_memory(folder):
-    plan = planned(TINY, 1 << 27, "f32")
-    assert plan["fits"] is False or plan["machine"] > plan["total"]
+    plan = planned(TINY, 1 << 24, "f32")
+    assert plan["fits"] == (plan["total"] <= plan["machine"]) == (plan["largest_context"] >= 1 << 24)
     result = run("generate", TINY, "--prompt", "a", "--tokens", 2_000_000_000, "--kv-type", "f32")
     expect(result, 5, "model.memory", "2000000001 tokens", "tokens fit")
     assert result.out == ""
@@ -79,7 +83,7 @@ def test_beyond_memory(folder):
 
 def test_names(folder):
     for flag, value in (("--kv-type", "q4_0"), ("--arithmetic", "f16")):
-        for verb in (("generate", TINY, "--prompt", "a"), ("measure", TINY, "--lengths", 64)):
+        for verb in (("generate", TINY, "--prompt", "a"), ("measure", TINY, "--data", DATA)):
             expect(run(*verb, flag, value), 2, flag, value)
     expect(run("plan", TINY, "--context", "2k", "--kv-type", "f8"), 2, "--kv-type", "f8")
 
