@@ -181,18 +181,35 @@ static void attend(const attention_tile *t, size_t row, size_t key, size_t count
     isa->gather(&panel, t->v + (begin - key) * t->v_width, count);
 }
 
+/* Asks for part `part` of `parts` of the keys [begin, end): they are wanted after this tile, and
+   lie too far apart for the processor to see them coming. */
+static void fetch(const attention_tile *t, const rw_view *view, span keys, size_t part,
+                  size_t parts) {
+    size_t count = keys.end > keys.begin ? keys.end - keys.begin : 0;
+    size_t first = count * part / parts, end = count * (part + 1) / parts;
+    rw_packed_rows rows = rw_rows_of(view, t->kv_head, keys.begin + first, end - first);
+    size_t bytes = rw_element_bytes(view->element, rows.n);
+    for (size_t i = 0; i < rows.rows; i++)
+        for (size_t at = 0; at < bytes; at += 64)
+            __builtin_prefetch(rows.first + i * rows.apart + at, 0, 2);
+}
+
 static void run_tile(const rw_cpu_isa *isa, const rw_op *op, size_t tile, void *scratch) {
     attention_tile t = open_tile(isa, &op->u.attention, tile, scratch);
     span seen = seen_by_any(&t, 0, t.rows);
+    size_t panels = rw_tiles_of(t.rows, t.panel);
     for (size_t row = 0; row < t.rows; row += t.panel)
         load_panel(&t, row);
     for (size_t key = seen.begin / KEYS * KEYS; key < seen.end; key += KEYS) {
-        size_t begin = key > seen.begin ? key : seen.begin;
-        size_t count = rw_min_size(key + KEYS, seen.end) - begin;
-        rw_load_keys(isa->rows, t.a, t.kv_head, begin, count, t.k, t.qk_dim);
-        rw_load_values(isa->rows, t.a, t.kv_head, begin, count, t.v, t.v_width);
-        for (size_t row = 0; row < t.rows; row += t.panel)
-            attend(&t, row, begin, count);
+        size_t begin = key > seen.begin ? key : seen.begin, end = rw_min_size(key + KEYS, seen.end);
+        span next = {end, rw_min_size(end + KEYS, seen.end)};
+        rw_load_keys(isa->rows, t.a, t.kv_head, begin, end - begin, t.k, t.qk_dim);
+        rw_load_values(isa->rows, t.a, t.kv_head, begin, end - begin, t.v, t.v_width);
+        for (size_t row = 0; row < t.rows; row += t.panel) {
+            fetch(&t, &t.a->k, next, row / t.panel, panels);
+            fetch(&t, &t.a->v, next, row / t.panel, panels);
+            attend(&t, row, begin, end - begin);
+        }
     }
     for (size_t row = 0; row < t.rows; row += t.panel)
         close_panel(&t, row);
