@@ -1,7 +1,5 @@
 /*
- * avx2.c - the inner loops for AVX2 and FMA: 8 lanes, 16 registers.
- *
- * The product keeps 6 rows x 16 columns in 12 registers; two hold b, one a.
+ * avx2.c - AVX2 and FMA: what loss and gate do with rows of numbers, and the table of the level.
  */
 #include "backend/cpu/attention.h"
 #include "backend/cpu/cpu.h"
@@ -15,65 +13,7 @@
 #define TARGET __attribute__((target("avx2,fma")))
 #define INLINE TARGET __attribute__((always_inline)) static inline
 
-enum { LANES = 8, BLOCK = 6, VECTORS = 2 };
-
-/* ---- product --------------------------------------------------------------------------------- */
-
-/* `rows` is a constant where this is called: the conditions vanish. Registers have names since
-   gcc 12 stores an array of them to memory at every step. */
-#define START(r)                                                                                   \
-    __m256 s##r##0 =                                                                               \
-        accumulate && rows > r ? _mm256_loadu_ps(c + r * ldc + 0 * LANES) : _mm256_setzero_ps();   \
-    __m256 s##r##1 =                                                                               \
-        accumulate && rows > r ? _mm256_loadu_ps(c + r * ldc + 1 * LANES) : _mm256_setzero_ps();
-#define STEP(r)                                                                                    \
-    if (rows > r) {                                                                                \
-        __m256 x = _mm256_broadcast_ss(a + r * lda);                                               \
-        s##r##0 = _mm256_fmadd_ps(x, b0, s##r##0);                                                 \
-        s##r##1 = _mm256_fmadd_ps(x, b1, s##r##1);                                                 \
-    }
-#define FINISH(r)                                                                                  \
-    if (rows > r) {                                                                                \
-        _mm256_storeu_ps(c + r * ldc + 0 * LANES, s##r##0);                                        \
-        _mm256_storeu_ps(c + r * ldc + 1 * LANES, s##r##1);                                        \
-    }
-#define EACH_ROW(DO) DO(0) DO(1) DO(2) DO(3) DO(4) DO(5)
-
-INLINE void block(const size_t rows, size_t k, const float *a, size_t lda, const float *b,
-                  size_t ldb, float *c, size_t ldc, bool accumulate) {
-    EACH_ROW(START)
-    for (size_t p = 0; p < k; p++, a++, b += ldb) {
-        __m256 b0 = _mm256_loadu_ps(b + 0 * LANES);
-        __m256 b1 = _mm256_loadu_ps(b + 1 * LANES);
-        EACH_ROW(STEP)
-    }
-    EACH_ROW(FINISH)
-}
-
-typedef void (*block_fn)(size_t k, const float *a, size_t lda, const float *b, size_t ldb, float *c,
-                         size_t ldc, bool accumulate);
-
-#define BLOCK_FN(rows)                                                                             \
-    TARGET static void block_##rows(size_t k, const float *a, size_t lda, const float *b,          \
-                                    size_t ldb, float *c, size_t ldc, bool accumulate) {           \
-        block(rows, k, a, lda, b, ldb, c, ldc, accumulate);                                        \
-    }
-BLOCK_FN(1)
-BLOCK_FN(2)
-BLOCK_FN(3)
-BLOCK_FN(4)
-BLOCK_FN(5)
-BLOCK_FN(6)
-
-static const block_fn blocks[BLOCK] = {block_1, block_2, block_3, block_4, block_5, block_6};
-
-static void multiply(size_t rows, size_t columns, size_t k, const float *a, size_t lda,
-                     const float *b, size_t ldb, float *c, size_t ldc, bool accumulate) {
-    (void)columns; /* the panel is as wide as RW_CPU_LANES */
-    for (size_t row = 0; row < rows; row += BLOCK)
-        blocks[rw_min_size(rows - row, BLOCK) - 1](k, a + row * lda, lda, b, ldb, c + row * ldc,
-                                                   ldc, accumulate);
-}
+enum { LANES = 8 };
 
 /* ---- rows ------------------------------------------------------------------------------------ */
 
@@ -143,8 +83,6 @@ TARGET static void gate(const float *g, const float *up, float *out, size_t n) {
 static const rw_cpu_isa avx2 = {.weights = &rw_cpu_avx2_weights,
                                 .rows = &rw_avx2_rows,
                                 .attention = &rw_avx2_attention,
-                                .panel = VECTORS * LANES,
-                                .multiply = multiply,
                                 .row_max = row_max,
                                 .exp_sum = exp_sum,
                                 .scale = scale,

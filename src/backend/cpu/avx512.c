@@ -1,8 +1,5 @@
 /*
- * avx512.c - the inner loops for AVX-512: 16 lanes, 32 registers.
- *
- * The product keeps 6 rows x 64 columns in 24 registers; four hold b, one a. Wide rather than tall:
- * six row pointers fit the general registers.
+ * avx512.c - AVX-512: what loss and gate do with rows of numbers, and the table of the level.
  */
 #include "backend/cpu/attention.h"
 #include "backend/cpu/cpu.h"
@@ -16,88 +13,7 @@
 #define TARGET __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")))
 #define INLINE TARGET __attribute__((always_inline)) static inline
 
-enum { LANES = 16, BLOCK = 6, VECTORS = 4 };
-
-/* ---- product --------------------------------------------------------------------------------- */
-
-/* `rows` and `vectors` are constants where this is called: the conditions vanish. Registers have
-   names since gcc 12 stores an array of them to memory at every step. */
-#define START(r)                                                                                   \
-    __m512 s##r##0 =                                                                               \
-        accumulate && rows > r ? _mm512_loadu_ps(c + r * ldc + 0 * LANES) : _mm512_setzero_ps();   \
-    __m512 s##r##1 = accumulate && rows > r && vectors > 1                                         \
-                         ? _mm512_loadu_ps(c + r * ldc + 1 * LANES)                                \
-                         : _mm512_setzero_ps();                                                    \
-    __m512 s##r##2 = accumulate && rows > r && vectors > 2                                         \
-                         ? _mm512_loadu_ps(c + r * ldc + 2 * LANES)                                \
-                         : _mm512_setzero_ps();                                                    \
-    __m512 s##r##3 = accumulate && rows > r && vectors > 3                                         \
-                         ? _mm512_loadu_ps(c + r * ldc + 3 * LANES)                                \
-                         : _mm512_setzero_ps();
-#define STEP(r)                                                                                    \
-    if (rows > r) {                                                                                \
-        __m512 x = _mm512_set1_ps(a[r * lda]);                                                     \
-        s##r##0 = _mm512_fmadd_ps(x, b0, s##r##0);                                                 \
-        if (vectors > 1)                                                                           \
-            s##r##1 = _mm512_fmadd_ps(x, b1, s##r##1);                                             \
-        if (vectors > 2)                                                                           \
-            s##r##2 = _mm512_fmadd_ps(x, b2, s##r##2);                                             \
-        if (vectors > 3)                                                                           \
-            s##r##3 = _mm512_fmadd_ps(x, b3, s##r##3);                                             \
-    }
-#define FINISH(r)                                                                                  \
-    if (rows > r)                                                                                  \
-        _mm512_storeu_ps(c + r * ldc + 0 * LANES, s##r##0);                                        \
-    if (rows > r && vectors > 1)                                                                   \
-        _mm512_storeu_ps(c + r * ldc + 1 * LANES, s##r##1);                                        \
-    if (rows > r && vectors > 2)                                                                   \
-        _mm512_storeu_ps(c + r * ldc + 2 * LANES, s##r##2);                                        \
-    if (rows > r && vectors > 3)                                                                   \
-        _mm512_storeu_ps(c + r * ldc + 3 * LANES, s##r##3);
-#define EACH_ROW(DO) DO(0) DO(1) DO(2) DO(3) DO(4) DO(5)
-
-INLINE void block(const size_t rows, const size_t vectors, size_t k, const float *a, size_t lda,
-                  const float *b, size_t ldb, float *c, size_t ldc, bool accumulate) {
-    EACH_ROW(START)
-    for (size_t p = 0; p < k; p++, a++, b += ldb) {
-        __m512 b0 = _mm512_loadu_ps(b + 0 * LANES);
-        __m512 b1 = vectors > 1 ? _mm512_loadu_ps(b + 1 * LANES) : _mm512_setzero_ps();
-        __m512 b2 = vectors > 2 ? _mm512_loadu_ps(b + 2 * LANES) : _mm512_setzero_ps();
-        __m512 b3 = vectors > 3 ? _mm512_loadu_ps(b + 3 * LANES) : _mm512_setzero_ps();
-        EACH_ROW(STEP)
-    }
-    EACH_ROW(FINISH)
-}
-
-typedef void (*block_fn)(size_t k, const float *a, size_t lda, const float *b, size_t ldb, float *c,
-                         size_t ldc, bool accumulate);
-
-#define BLOCK_FN(rows, vectors)                                                                    \
-    TARGET static void block_##rows##_##vectors(size_t k, const float *a, size_t lda,              \
-                                                const float *b, size_t ldb, float *c, size_t ldc,  \
-                                                bool accumulate) {                                 \
-        block(rows, vectors, k, a, lda, b, ldb, c, ldc, accumulate);                               \
-    }
-#define BLOCK_FNS(rows) BLOCK_FN(rows, 1) BLOCK_FN(rows, 2) BLOCK_FN(rows, 3) BLOCK_FN(rows, 4)
-#define BLOCK_ROW(rows)                                                                            \
-    { block_##rows##_1, block_##rows##_2, block_##rows##_3, block_##rows##_4 }
-
-BLOCK_FNS(1)
-BLOCK_FNS(2)
-BLOCK_FNS(3)
-BLOCK_FNS(4)
-BLOCK_FNS(5)
-BLOCK_FNS(6)
-
-static const block_fn blocks[BLOCK][VECTORS] = {BLOCK_ROW(1), BLOCK_ROW(2), BLOCK_ROW(3),
-                                                BLOCK_ROW(4), BLOCK_ROW(5), BLOCK_ROW(6)};
-
-static void multiply(size_t rows, size_t columns, size_t k, const float *a, size_t lda,
-                     const float *b, size_t ldb, float *c, size_t ldc, bool accumulate) {
-    for (size_t row = 0; row < rows; row += BLOCK)
-        blocks[rw_min_size(rows - row, BLOCK) - 1][columns / LANES - 1](
-            k, a + row * lda, lda, b, ldb, c + row * ldc, ldc, accumulate);
-}
+enum { LANES = 16 };
 
 /* ---- rows ------------------------------------------------------------------------------------ */
 
@@ -159,8 +75,6 @@ TARGET static void gate(const float *g, const float *up, float *out, size_t n) {
 static const rw_cpu_isa avx512_vnni = {.weights = &rw_cpu_avx512_vnni_weights,
                                        .rows = &rw_avx2_rows,
                                        .attention = &rw_avx512_attention,
-                                       .panel = VECTORS * LANES,
-                                       .multiply = multiply,
                                        .row_max = row_max,
                                        .exp_sum = exp_sum,
                                        .scale = scale,
@@ -169,8 +83,6 @@ static const rw_cpu_isa avx512_vnni = {.weights = &rw_cpu_avx512_vnni_weights,
 static const rw_cpu_isa avx512 = {.weights = &rw_cpu_avx512_weights,
                                   .rows = &rw_avx2_rows,
                                   .attention = &rw_avx512_attention,
-                                  .panel = VECTORS * LANES,
-                                  .multiply = multiply,
                                   .row_max = row_max,
                                   .exp_sum = exp_sum,
                                   .scale = scale,

@@ -36,11 +36,6 @@ struct rw_cpu_isa {
     const struct rw_cpu_rows *rows;           /* rows.h */
     const struct rw_cpu_attention *attention; /* attention.h */
     const rw_cpu_weights *weights;            /* products with weights */
-    size_t panel; /* columns of b side by side; a multiple of RW_CPU_LANES */
-    /* c[rows][columns] = (accumulate ? c : 0) + a[rows][k] b[k][columns]; columns is a multiple of
-       RW_CPU_LANES, at most the panel. Each element is one chain of fused multiply-adds over k. */
-    void (*multiply)(size_t rows, size_t columns, size_t k, const float *a, size_t lda,
-                     const float *b, size_t ldb, float *c, size_t ldc, bool accumulate);
     float (*row_max)(const float *x, size_t n);
     /* x = exp(x - max); returns the sum */
     float (*exp_sum)(float *x, size_t n, float max);
