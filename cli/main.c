@@ -51,6 +51,16 @@ static rw_status cpu_level(rw_cpu_level *out, rw_error *err) {
                    "\"%.40s\" is not generic, avx2 or avx512.", wanted);
 }
 
+/* More threads than processors only wait for each other. */
+static rw_status check_threads(uint64_t threads, rw_error *err) {
+    long processors = sysconf(_SC_NPROCESSORS_CONF);
+    if (processors < 1 || threads <= (uint64_t)processors)
+        return RW_OK;
+    return rw_fail(err, RW_ERR_USAGE, "cli.threads", "--threads",
+                   "%llu threads are more than this machine's %ld processors.",
+                   (unsigned long long)threads, processors);
+}
+
 static rw_status make_context(cli *c, const cli_globals *globals, rw_error *err) {
     rw_context_options options = {.struct_size = sizeof options,
                                   .user = c,
@@ -58,6 +68,7 @@ static rw_status make_context(cli *c, const cli_globals *globals, rw_error *err)
                                   .progress = cli_on_progress,
                                   .threads = (unsigned)globals->threads};
     RW_TRY(cpu_level(&options.cpu_level, err));
+    RW_TRY(check_threads(globals->threads, err));
     RW_TRY(rw_context_create(&options, &c->ctx, err));
     cli_catch_signals(c->ctx);
     return RW_OK;
