@@ -2,6 +2,7 @@
  * load.c - weights from a checkpoint, each checked on the way: there, of the right shape, of a type
  * we read, and finite. Matrices that the kernels read as they are stay in the mapped files.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -32,14 +33,24 @@ static bool same_shape(const rw_tensor *tensor, uint32_t dims, const uint64_t sh
            (dims < 2 || tensor->shape[1] == shape[1]);
 }
 
+/* "704 x 256" */
+static void put_shape(char out[96], uint32_t dims, const uint64_t *shape) {
+    size_t used = 0;
+    out[0] = '\0';
+    for (uint32_t i = 0; i < dims && i < 4; i++)
+        used += (size_t)snprintf(out + used, 96 - used, "%s%llu", i ? " x " : "",
+                                 (unsigned long long)shape[i]);
+}
+
 static rw_status fail_shape(const rw_tensor *tensor, const char *name, uint32_t dims,
                             const uint64_t shape[2], rw_error *err) {
-    unsigned long long columns = dims == 2 ? shape[1] : 1;
+    char is[96], wanted[96];
+    put_shape(is, tensor->n_dims, tensor->shape);
+    put_shape(wanted, dims, shape);
     return rw_fail(err, RW_ERR_INPUT, "model.shape", name,
-                   "the tensor has %u dimensions and %llu elements, the model's description wants "
-                   "%llu x %llu",
-                   tensor->n_dims, (unsigned long long)tensor->elements,
-                   (unsigned long long)shape[0], columns);
+                   "the tensor is %s, and the model's description wants %s: they don't belong "
+                   "together",
+                   is, wanted);
 }
 
 static rw_status find(const loader *l, rw_weight weight, uint32_t layer, place *out,

@@ -58,9 +58,9 @@ def test_rank_contradicts_config(folder):
 def test_missing_tensor(folder):
     model = copy_model(folder)
     header, data = read_weights(model)
-    del header["model.layers.3.self_attn.v_proj.weight"]
+    header["harmless.rotary_emb.inv_freq"] = header.pop("model.layers.3.self_attn.v_proj.weight")
     write_weights(model, header, data)
-    refused(folder, model, 3, "model.layers.3.self_attn.v_proj.weight")
+    refused(folder, model, 3, "model.missing_tensor", "model.layers.3.self_attn.v_proj.weight")
 
 
 def test_extra_tensor(folder):
