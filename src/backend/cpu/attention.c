@@ -173,8 +173,7 @@ static void attend(const attention_tile *t, size_t row, size_t key, size_t count
         return;
     count = end - begin;
     isa->score(&panel, t->k + (begin - key) * t->qk_dim, rw_round_up(count, RW_KEY_BLOCK));
-    if (t->a->softcap > 0.0f)
-        isa->cap(panel.scores, count * panel.width, rw_cap_scale(t->a));
+    rw_cap_scores(t->isa, t->a, panel.scores, rw_round_up(count * panel.width, RW_CPU_LANES));
     if (begin < all.begin || end > all.end)
         hide_unseen(t, &panel, row, begin, count);
     isa->soften(&panel, count);

@@ -49,8 +49,6 @@ typedef struct rw_cpu_attention {
     void (*score)(const rw_panel *panel, const float *k, size_t keys);
     /* -inf for key j, row i unless from[i] <= j < to[i] */
     void (*hide)(const rw_panel *panel, size_t keys, const int32_t *from, const int32_t *to);
-    /* x = outer * tanh(x) */
-    void (*cap)(float *x, size_t n, float outer);
     /* Scores to weights; o and sum are brought to a new max where it grew by more than 8. */
     void (*soften)(const rw_panel *panel, size_t keys);
     /* o += v^T weights for v [keys][v_dim] */
@@ -88,16 +86,17 @@ static inline void rw_load_values(const rw_cpu_rows *isa, const rw_op_attention 
     isa->widen(&packed, out, stride);
 }
 
-/* Scores are in base 2. A soft cap is on the natural ones: there q is divided by it, and the cap
-   brings the rest. */
+/* Scores are in base 2; a soft cap is on the natural ones, and brings them there. */
 static inline float rw_query_scale(const rw_op_attention *a) {
     const float log2e = 0x1.715476p+0f;
-    return a->softcap > 0.0f ? a->scale / a->softcap : a->scale * log2e;
+    return a->softcap > 0.0f ? a->scale : a->scale * log2e;
 }
 
-static inline float rw_cap_scale(const rw_op_attention *a) {
+static inline void rw_cap_scores(const rw_cpu_isa *isa, const rw_op_attention *a, float *scores,
+                                 size_t n) {
     const float log2e = 0x1.715476p+0f;
-    return a->softcap * log2e;
+    if (a->softcap > 0.0f)
+        isa->cap(scores, n, 1.0f / a->softcap, a->softcap * log2e);
 }
 
 /* ln of sum * 2^max */

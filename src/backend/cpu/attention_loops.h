@@ -169,25 +169,6 @@ TARGET static void soften(const rw_panel *panel, size_t keys) {
         soften_keys(1, panel, keys);
 }
 
-/* tanh x is x + x^3 P(x^2) up to 0.625 (minimax, 4e-9) and 1 - 2 / (e^2x + 1) above, which keeps
-   the digits of small scores; beyond 10 it is 1. */
-TARGET static void cap(float *x, size_t n, float outer) {
-    const vec twice_log2e = v_all(0x1.715476p+1f), one = v_all(1.0f);
-    for (size_t i = 0; i < n; i += LANES) {
-        vec y = v_load(x + i), size = v_abs(y), square = v_mul(y, y);
-        vec near = v_fma(v_all(-0x1.75e1c4p-8f), square, v_all(0x1.52269ap-6f));
-        near = v_fma(near, square, v_all(-0x1.b83c5ap-5f));
-        near = v_fma(near, square, v_all(0x1.110726p-3f));
-        near = v_fma(near, square, v_all(-0x1.555532p-2f));
-        near = v_fma(v_mul(near, square), size, size);
-        vec bounded = v_where_above(size, v_all(10.0f), v_all(10.0f), size);
-        vec far = v_add(v_exp2(v_mul(bounded, twice_log2e)), one);
-        far = v_sub(one, v_div(v_all(2.0f), far));
-        y = v_sign_of(y, v_where_above(size, v_all(0.625f), far, near));
-        v_store(x + i, v_mul(v_all(outer), y));
-    }
-}
-
 /* ---- quads ----------------------------------------------------------------------------------- */
 
 /* One vector for each row of a quad; `rows` is a constant wherever it is passed. */

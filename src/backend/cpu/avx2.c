@@ -1,5 +1,9 @@
 /*
+<<<<<<< Updated upstream
  * avx2.c - AVX2 and FMA: what loss and gate do with rows of numbers, and the table of the level.
+=======
+ * avx2.c - what AVX2, FMA and F16C adds to the kernels.
+>>>>>>> Stashed changes
  */
 #include "backend/cpu/attention.h"
 #include "backend/cpu/cpu.h"
@@ -8,8 +12,9 @@
 
 #if defined(__x86_64__)
 
-#include <immintrin.h>
+#include "backend/cpu/vector_avx2.h"
 
+<<<<<<< Updated upstream
 #define TARGET __attribute__((target("avx2,fma")))
 #define INLINE TARGET __attribute__((always_inline)) static inline
 
@@ -79,13 +84,16 @@ TARGET static void gate(const float *g, const float *up, float *out, size_t n) {
         _mm256_storeu_ps(out + i, y);
     }
 }
+=======
+#include "backend/cpu/unary_loops.h"
+>>>>>>> Stashed changes
 
 static const rw_cpu_isa avx2 = {.weights = &rw_cpu_avx2_weights,
                                 .rows = &rw_avx2_rows,
                                 .attention = &rw_avx2_attention,
                                 .row_max = row_max,
                                 .exp_sum = exp_sum,
-                                .scale = scale,
+                                .cap = cap,
                                 .gate = gate};
 
 void rw_cpu_avx2(rw_cpu_kernels *kernels) {

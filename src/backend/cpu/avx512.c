@@ -1,5 +1,9 @@
 /*
+<<<<<<< Updated upstream
  * avx512.c - AVX-512: what loss and gate do with rows of numbers, and the table of the level.
+=======
+ * avx512.c - what AVX-512 adds to the kernels.
+>>>>>>> Stashed changes
  */
 #include "backend/cpu/attention.h"
 #include "backend/cpu/cpu.h"
@@ -8,8 +12,9 @@
 
 #if defined(__x86_64__)
 
-#include <immintrin.h>
+#include "backend/cpu/vector_avx512.h"
 
+<<<<<<< Updated upstream
 #define TARGET __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")))
 #define INLINE TARGET __attribute__((always_inline)) static inline
 
@@ -70,6 +75,9 @@ TARGET static void gate(const float *g, const float *up, float *out, size_t n) {
         _mm512_storeu_ps(out + i, y);
     }
 }
+=======
+#include "backend/cpu/unary_loops.h"
+>>>>>>> Stashed changes
 
 /* With instructions for int8 (VNNI), which came later. */
 static const rw_cpu_isa avx512_vnni = {.weights = &rw_cpu_avx512_vnni_weights,
@@ -77,7 +85,7 @@ static const rw_cpu_isa avx512_vnni = {.weights = &rw_cpu_avx512_vnni_weights,
                                        .attention = &rw_avx512_attention,
                                        .row_max = row_max,
                                        .exp_sum = exp_sum,
-                                       .scale = scale,
+                                       .cap = cap,
                                        .gate = gate};
 
 static const rw_cpu_isa avx512 = {.weights = &rw_cpu_avx512_weights,
@@ -85,7 +93,7 @@ static const rw_cpu_isa avx512 = {.weights = &rw_cpu_avx512_weights,
                                   .attention = &rw_avx512_attention,
                                   .row_max = row_max,
                                   .exp_sum = exp_sum,
-                                  .scale = scale,
+                                  .cap = cap,
                                   .gate = gate};
 
 void rw_cpu_avx512(rw_cpu_kernels *kernels) {

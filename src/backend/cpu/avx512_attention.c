@@ -12,7 +12,6 @@
 const rw_cpu_attention rw_avx512_attention = {.lanes = LANES,
                                               .score = score,
                                               .hide = hide,
-                                              .cap = cap,
                                               .soften = soften,
                                               .gather = gather,
                                               .quad_score = quad_score,

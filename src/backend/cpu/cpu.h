@@ -39,8 +39,9 @@ struct rw_cpu_isa {
     float (*row_max)(const float *x, size_t n);
     /* x = exp(x - max); returns the sum */
     float (*exp_sum)(float *x, size_t n, float max);
-    void (*scale)(float *x, size_t n, float factor);
-    void (*gate)(const float *gate, const float *up, float *out, size_t n);
+    /* x = outer * tanh(inner * x) */
+    void (*cap)(float *x, size_t n, float inner, float outer);
+    void (*gate)(rw_gate_kind kind, const float *gate, const float *up, float *out, size_t n);
 };
 
 /* A level of the ladder: filled with the reference, then overwritten upward. */

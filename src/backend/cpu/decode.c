@@ -154,8 +154,7 @@ static void attend(const plan *p, const block *b, size_t quad, float *part) {
     q.scores = b->scores;
     load_queries(p, b, quad, q.rows);
     isa->quad_score(&q, &b->k);
-    if (p->a->softcap > 0.0f)
-        isa->cap(q.scores, rw_round_up(4 * b->k.rows, isa->lanes), rw_cap_scale(p->a));
+    rw_cap_scores(b->isa, p->a, q.scores, rw_round_up(4 * b->k.rows, RW_CPU_LANES));
     if (p->a->q.shape[0] > 1) /* a single query sees all keys of the plan */
         hide_unseen(p, b, quad, &q);
     isa->quad_soften(&q, b->k.rows);

@@ -86,7 +86,7 @@ static void take_rows(const rw_cpu_isa *isa, const rw_op_loss *o, size_t row, si
     size_t width = rw_round_up(count, RW_CPU_LANES);
     for (size_t i = 0; i < rows; i++, logits += LOGITS) {
         if (o->softcap > 0.0f)
-            rw_cap_row(logits, count, o->softcap);
+            isa->cap(logits, width, 1.0f / o->softcap, o->softcap);
         for (size_t j = count; j < width; j++)
             logits[j] = -INFINITY;
         int32_t target = o->target.buffer ? *rw_i32(&o->target, row + i) : -1;

@@ -152,7 +152,8 @@ static void linear_run(const rw_cpu_isa *isa, const rw_op *op, size_t tile, void
     for (; row < end; row++)
         for (size_t j = first; j < last; j++)
             rw_f32(&o->out, row, 0)[j] =
-                any_product(o->linear, j, rw_f32(&o->x, row, 0), o->arithmetic) + (bias ? bias[j] : 0.0f);
+                any_product(o->linear, j, rw_f32(&o->x, row, 0), o->arithmetic) +
+                (bias ? bias[j] : 0.0f);
 }
 
 static const rw_cpu_kernel ref_linear = {.tiles = linear_tiles, .run = linear_run};

@@ -13,10 +13,6 @@ extern const rw_cpu_kernel rw_cpu_tiled_linear, rw_cpu_tiled_attention, rw_cpu_t
     rw_cpu_tiled_loss, rw_cpu_tiled_embed, rw_cpu_tiled_store, rw_cpu_tiled_rotate,
     rw_cpu_tiled_rms_norm, rw_cpu_tiled_add;
 
-/* Soft-capped scores and logits (Gemma). libm's tanh: what vectors of exponentials would save is
-   not worth the digits they lose near 0. */
-void rw_cap_row(float *x, size_t n, float cap);
-
 static inline size_t rw_round_up(size_t n, size_t to) {
     return (n + to - 1) / to * to;
 }

@@ -92,6 +92,28 @@ INLINE vec v_exp2(vec x) {
     return v_mul(y, _mm256_castsi256_ps(power));
 }
 
+/* e^x within 2 ulp: 0 below -87, infinite above 88.4, NaN for NaN. x = n ln 2 + r with |r| <=
+   ln 2 / 2, ln 2 in two parts, and e^r by its series to r^7: the next term is below 6e-9. */
+INLINE vec v_exp(vec x) {
+    const vec low = v_all(-87.0f), high = v_all(89.0f);
+    vec vanishes = _mm256_cmp_ps(x, low, _CMP_LT_OQ);
+    x = _mm256_min_ps(high, _mm256_max_ps(low, x)); /* in this order NaN stays NaN */
+    vec n = _mm256_round_ps(v_mul(x, v_all(0x1.715476p+0f)),
+                            _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+    vec r = _mm256_fnmadd_ps(n, v_all(0x1.62e4p-1f), x);
+    r = _mm256_fnmadd_ps(n, v_all(0x1.7f7d1cp-20f), r);
+    vec y = v_fma(v_all(1.0f / 5040.0f), r, v_all(1.0f / 720.0f));
+    y = v_fma(y, r, v_all(1.0f / 120.0f));
+    y = v_fma(y, r, v_all(1.0f / 24.0f));
+    y = v_fma(y, r, v_all(1.0f / 6.0f));
+    y = v_fma(y, r, v_all(0.5f));
+    y = v_fma(y, r, v_all(1.0f));
+    y = v_fma(y, r, v_all(1.0f));
+    __m256i power = _mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127));
+    y = v_mul(y, _mm256_castsi256_ps(_mm256_slli_epi32(power, 23)));
+    return _mm256_andnot_ps(vanishes, y);
+}
+
 /* ---- keys and values as they lie ------------------------------------------------------------- */
 
 INLINE vec v_load_f16(const char *p) {
@@ -124,6 +146,16 @@ INLINE __m128 v_add_quads(vec x) {
 }
 INLINE __m128 v_max_quads(vec x) {
     return _mm_max_ps(_mm256_castps256_ps128(x), _mm256_extractf128_ps(x, 1));
+}
+INLINE float v_max_lane(vec x) {
+    __m128 quad = v_max_quads(x);
+    quad = _mm_max_ps(quad, _mm_movehl_ps(quad, quad));
+    return _mm_cvtss_f32(_mm_max_ss(quad, _mm_movehdup_ps(quad)));
+}
+INLINE float v_sum_lanes(vec x) {
+    __m128 quad = v_add_quads(x);
+    quad = _mm_add_ps(quad, _mm_movehl_ps(quad, quad));
+    return _mm_cvtss_f32(_mm_add_ss(quad, _mm_movehdup_ps(quad)));
 }
 /* x repeated */
 INLINE vec v_quads(__m128 x) {

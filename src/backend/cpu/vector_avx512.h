@@ -85,6 +85,23 @@ INLINE vec v_exp2(vec x) {
     return _mm512_maskz_scalef_ps(stays, y, x);
 }
 
+/* e^x as there, down to the subnormal numbers. */
+INLINE vec v_exp(vec x) {
+    x = _mm512_min_ps(v_all(200.0f), _mm512_max_ps(v_all(-200.0f), x)); /* NaN stays NaN */
+    vec n = _mm512_roundscale_ps(v_mul(x, v_all(0x1.715476p+0f)),
+                                 _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+    vec r = _mm512_fnmadd_ps(n, v_all(0x1.62e4p-1f), x);
+    r = _mm512_fnmadd_ps(n, v_all(0x1.7f7d1cp-20f), r);
+    vec y = v_fma(v_all(1.0f / 5040.0f), r, v_all(1.0f / 720.0f));
+    y = v_fma(y, r, v_all(1.0f / 120.0f));
+    y = v_fma(y, r, v_all(1.0f / 24.0f));
+    y = v_fma(y, r, v_all(1.0f / 6.0f));
+    y = v_fma(y, r, v_all(0.5f));
+    y = v_fma(y, r, v_all(1.0f));
+    y = v_fma(y, r, v_all(1.0f));
+    return _mm512_scalef_ps(y, n);
+}
+
 /* ---- keys and values as they lie ------------------------------------------------------------- */
 
 INLINE vec v_load_f16(const char *p) {
@@ -123,6 +140,12 @@ INLINE __m128 v_add_quads(vec x) {
 INLINE __m128 v_max_quads(vec x) {
     __m256 half = _mm256_max_ps(_mm512_castps512_ps256(x), _mm512_extractf32x8_ps(x, 1));
     return _mm_max_ps(_mm256_castps256_ps128(half), _mm256_extractf128_ps(half, 1));
+}
+INLINE float v_max_lane(vec x) {
+    return _mm512_reduce_max_ps(x);
+}
+INLINE float v_sum_lanes(vec x) {
+    return _mm512_reduce_add_ps(x);
 }
 /* x repeated */
 INLINE vec v_quads(__m128 x) {
