@@ -2,6 +2,8 @@
  * measure.c - "ropewalk measure": perplexity and retrieval of a checkpoint, perhaps under a scaling
  * that is tried in memory.
  */
+#include <float.h>
+
 #include "cli.h"
 
 static const cli_option options_table[] = {
@@ -9,6 +11,19 @@ static const cli_option options_table[] = {
      "window that a scaling is tried for (default: the longest length)"},
     {"state", 0, CLI_TEXT, false, offsetof(rw_measure_options, state), 0, 0, 0, "FILE",
      "keep what is measured in this file, and go on from it after Ctrl-C or a crash"},
+};
+
+#define GATE(name) offsetof(rw_measure_options, name)
+
+static const cli_option gate_table[] = {
+    {"gate", 0, CLI_SWITCH, false, GATE(gate), 0, 0, 0, NULL,
+     "judge the scaling against the checkpoint as it is, which is measured too; exit 1: no"},
+    {"threshold", 0, CLI_TEXT, false, GATE(thresholds), 0, 0, 0, "LIST",
+     "limits of the verdict: short_cost=0.05,pack=0.9 (names in protocols.md)"},
+    {"allow-undefined", 0, CLI_TEXT, false, GATE(allow_undefined), 0, 0, 0, "LIST",
+     "dimensions that may stay undefined: D3,pack"},
+    {"usd-per-call", 0, CLI_NUMBER, false, GATE(usd_per_call), 0, DBL_MIN, 0, "USD",
+     "what a call costs you: needed for the foreign K-score only"},
 };
 
 static rw_status run(cli *c, void *given, char **json, rw_error *err) {
@@ -29,11 +44,16 @@ static void show_rotation(cli *c, const rw_json *groups) {
 }
 
 static void render(cli *c, const rw_json *result) {
+    const rw_json *before = rw_json_get(result, "before"), *gate = rw_json_get(result, "gate");
+    if (rw_json_is_null(before))
+        before = NULL;
     show_rotation(c, rw_json_get(result, "rope"));
-    cli_show_perplexity(c, NULL, result);
-    cli_show_positions(c, NULL, result);
-    cli_show_retrieval(c, NULL, result);
-    cli_show_pack(c, NULL, result);
+    cli_show_perplexity(c, before, result);
+    cli_show_positions(c, before, result);
+    cli_show_retrieval(c, before, result);
+    cli_show_pack(c, before, result);
+    if (!rw_json_is_null(gate))
+        cli_show_gate(c, gate);
     const rw_json *diagnostics = rw_json_get(result, "diagnostics");
     if (diagnostics && diagnostics->count)
         cli_print(c, "\n");
@@ -48,10 +68,11 @@ const cli_verb cli_measure = {
     .options_size = sizeof(rw_measure_options),
     .positional_count = 1,
     .positionals = {offsetof(rw_measure_options, path)},
-    .group_count = 3,
+    .group_count = 4,
     .groups = {{"Main", options_table, sizeof options_table / sizeof *options_table, 0},
                CLI_SCALING_GROUP(rw_measure_options, scaling),
-               {"Measuring", cli_measuring_options, CLI_MEASURING_COUNT, 0}},
+               {"Measuring", cli_measuring_options, CLI_MEASURING_COUNT, 0},
+               {"Verdict", gate_table, sizeof gate_table / sizeof *gate_table, 0}},
     .run = run,
     .render = render,
 };

@@ -168,13 +168,33 @@ void cli_show_retrieval(cli *c, const rw_json *before, const rw_json *after) {
 /* ---- the pack -------------------------------------------------------------------------------- */
 
 static void pack_cells(cli_table *table, const rw_json *bin) {
+    const rw_json *interval = rw_json_get(bin, "ci95");
     cli_table_cell(table, "%s/%s", cli_number(rw_json_get(bin, "right"), "%.0f"),
                    cli_number(rw_json_get(bin, "items"), "%.0f"));
+    if (interval && interval->count == 2)
+        cli_table_cell(table, "%s .. %s", cli_number(interval->first, "%.2f"),
+                       cli_number(interval->first->next, "%.2f"));
+    else
+        cli_table_cell(table, "-");
+}
+
+static void show_evidence(cli *c, const rw_json *evidence) {
+    const rw_json *interval = rw_json_get(evidence, "ci95");
+    if (!rw_json_u64_or(rw_json_get(evidence, "items"), 0))
+        return;
+    cli_print(c, "  without its evidence the answer costs %s nats a token more (%s items",
+              cli_number(rw_json_get(evidence, "gain"), "%.3f"),
+              cli_number(rw_json_get(evidence, "items"), "%.0f"));
+    if (interval && interval->count == 2)
+        cli_print(c, ", 95 %%: %s .. %s", cli_number(interval->first, "%.3f"),
+                  cli_number(interval->first->next, "%.3f"));
+    cli_print(c, ")\n");
 }
 
 void cli_show_pack(cli *c, const rw_json *before, const rw_json *after) {
-    static const char *const both[] = {"tokens", "before", "after", "closed book", "unread"};
-    static const char *const one[] = {"tokens", "right", "closed book", "unread"};
+    static const char *const both[] = {"tokens", "before",      "95 %",  "after",
+                                       "95 %",   "closed book", "unread"};
+    static const char *const one[] = {"tokens", "right", "95 %", "closed book", "unread"};
     const rw_json *pack = rw_json_get(after, "pack"), *bins = rw_json_get(pack, "bins");
     const rw_json *old = rw_json_path(before, "pack.bins");
     cli_table table;
@@ -182,7 +202,7 @@ void cli_show_pack(cli *c, const rw_json *before, const rw_json *after) {
         return;
     const rw_json *other = old ? old->first : NULL;
     cli_heading(c, "Pack %s: right answers by length", cli_text(rw_json_get(pack, "name"), "?"));
-    cli_table_begin(&table, old ? both : one, old ? 5 : 4);
+    cli_table_begin(&table, old ? both : one, old ? 7 : 5);
     for (const rw_json *bin = bins->first; bin; bin = bin->next) {
         cli_table_cell(&table, "%s..%s", cli_number(rw_json_get(bin, "from"), "%.0f"),
                        cli_number(rw_json_get(bin, "to"), "%.0f"));
@@ -194,6 +214,7 @@ void cli_show_pack(cli *c, const rw_json *before, const rw_json *after) {
         other = other ? other->next : NULL;
     }
     cli_table_print(c, &table);
+    show_evidence(c, rw_json_get(pack, "evidence"));
     if (rw_json_u64_or(rw_json_get(pack, "too_long"), 0))
         cli_paragraph(c, 2, "%s items are longer than the window: undefined",
                       cli_number(rw_json_get(pack, "too_long"), "%.0f"));

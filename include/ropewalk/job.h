@@ -96,7 +96,7 @@ typedef struct rw_measure_options {
     bool no_timing;        /* leave times and dates out: same bytes on two runs */
     const char *pack;      /* JSONL of questions over long texts; NULL: none */
     const char *suite;     /* "fast": a fixed set of measurements under 5 minutes; NULL: none */
-    /* Of the verdict, so for extend only. */
+    /* Of the verdict: for extend, and for measure with `gate`. */
     const char *thresholds;      /* "short_cost=0.05,pack=0.9"; NULL: the defaults         */
     const char *allow_undefined; /* "D3,pack": dimensions that may stay undefined          */
     double usd_per_call;         /* what a call costs, for the foreign K-score; 0: unknown */
@@ -108,6 +108,9 @@ typedef struct rw_measure_options {
        "int8", which quantised weights make fast and which costs up to 3e-3 nats. */
     const char *kv_type;
     const char *arithmetic;
+    /* For measure: judge the scaling that is tried against the checkpoint as it is, which is
+       measured too ("before"). RW_NO: the verdict is no. */
+    bool gate;
 } rw_measure_options;
 
 /* RW_ERR_CANCELLED, once it had begun to read: the JSON is there, with what was measured by then

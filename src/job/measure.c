@@ -24,7 +24,10 @@ typedef struct measuring {
     rw_journal *journal; /* NULL: none was asked for */
     rw_engine engine;
     rw_memory_seen memory;
-    rw_measurement *measurement;
+    rw_rope_set base;            /* of the checkpoint as it is, when there is a gate */
+    rw_measurement *before;      /* under it; NULL: no gate                          */
+    rw_measurement *measurement; /* NULL: `before` was interrupted                   */
+    rw_gate *gate;
 } measuring;
 
 static uint64_t max_u64(uint64_t a, uint64_t b) {
@@ -53,6 +56,29 @@ static bool is_scaled(const rw_scaling_options *scaling) {
     return scaling->method && strcmp(scaling->method, "none") != 0;
 }
 
+static rw_status check_no_gate(const rw_measure_options *options, rw_error *err) {
+    if (options->thresholds || options->allow_undefined || options->usd_per_call > 0)
+        return rw_fail(err, RW_ERR_USAGE, "measure.no_gate", "",
+                       "thresholds and waivers are of a verdict, and one measurement alone has "
+                       "none: ask for one with --gate, or use extend");
+    return RW_OK;
+}
+
+/* A verdict is on a change: the scaling that is tried, against the checkpoint as it is. */
+static rw_status check_gate(const rw_measure_options *options, rw_error *err) {
+    const rw_gate_options gate = {.thresholds = options->thresholds,
+                                  .allow_undefined = options->allow_undefined};
+    if (!is_scaled(&options->scaling))
+        return rw_fail(err, RW_ERR_USAGE, "measure.no_gate", "--gate",
+                       "a verdict is on a scaling, against the checkpoint as it is: name one with "
+                       "--method, or use extend");
+    if (options->state && options->budget_seconds > 0)
+        return rw_fail(err, RW_ERR_USAGE, "measure.state_budget", "--state",
+                       "the time of two measurements is not carried over an interruption: leave "
+                       "out --gate, --state, or the budget (of --budget or --suite)");
+    return rw_gate_options_check(&gate, err);
+}
+
 static rw_status check_options(const rw_measure_options *options, rw_error *err) {
     if (!options->path)
         return rw_fail(err, RW_ERR_USAGE, "measure.path", "PATH",
@@ -60,11 +86,7 @@ static rw_status check_options(const rw_measure_options *options, rw_error *err)
     if (!options->data)
         return rw_fail(err, RW_ERR_USAGE, "measure.data", "--data",
                        "give --data FILE: JSONL with one document a line, {\"text\":...}");
-    if (options->thresholds || options->allow_undefined || options->usd_per_call > 0)
-        return rw_fail(err, RW_ERR_USAGE, "measure.no_gate", "",
-                       "thresholds and waivers are of a verdict, and one measurement alone has "
-                       "none: use extend");
-    return RW_OK;
+    return options->gate ? check_gate(options, err) : check_no_gate(options, err);
 }
 
 static rw_status load(measuring *m, uint64_t *context, rw_error *err) {
@@ -74,6 +96,8 @@ static rw_status load(measuring *m, uint64_t *context, rw_error *err) {
     RW_TRY(rw_cache_type_check(&m->source.arch, m->engine.cache, err));
     *context = target_context(m);
     RW_TRY(rw_plan_try(&m->source, &options->scaling, *context, &m->rope, &m->diagnostics, err));
+    if (options->gate)
+        RW_TRY(rw_dialect_read_best(&m->source, &m->base, NULL, err));
     RW_TRY(rw_model_tokenizer(m->ctx, m->checkpoint, &m->source.arch, &m->tokenizer, err));
     uint64_t documents = options->documents ? options->documents : RW_MEASURE_DOCUMENTS;
     RW_TRY(rw_corpus_read(m->ctx, options->data, m->tokenizer, documents, &m->corpus, err));
@@ -140,6 +164,7 @@ static rw_status list_facts(measuring *m, const rw_subject *subject, rw_facts *f
     rw_facts_add(facts, "arithmetic", rw_arithmetic_name(m->engine.arithmetic));
     rw_facts_add_digest(facts, "model", &model);
     rw_facts_add_digest(facts, "rotation", &rotation);
+    rw_facts_add(facts, "gate", m->options->gate ? "yes" : "no");
     return rw_facts_add_measurement(facts, subject, &m->corpus, m->options, err);
 }
 
@@ -154,6 +179,45 @@ static rw_status open_journal(measuring *m, const rw_subject *subject, rw_error 
 
 /* ---- the job --------------------------------------------------------------------------------- */
 
+/* Of the files that hold weights. */
+static uint64_t model_bytes(const measuring *m) {
+    uint64_t bytes = 0;
+    for (size_t i = 0; i < rw_checkpoint_file_count(m->checkpoint); i++) {
+        const rw_file *file = rw_checkpoint_file(m->checkpoint, i);
+        size_t size = strlen(file->path);
+        bool text = size > 5 && strcmp(file->path + size - 5, ".json") == 0;
+        bytes += text ? 0 : file->size;
+    }
+    return bytes;
+}
+
+static rw_status judge(measuring *m, rw_error *err) {
+    const rw_gate_options options = {.thresholds = m->options->thresholds,
+                                     .allow_undefined = m->options->allow_undefined,
+                                     .suite = m->options->suite,
+                                     .model_bytes = model_bytes(m),
+                                     .usd_per_call = m->options->usd_per_call};
+    return rw_gate_judge(m->ctx, m->before, m->measurement, &options, &m->gate, err);
+}
+
+/* Each half gets half of the time, and the second measures what the first one's cuts left. */
+static rw_status run_both(measuring *m, rw_subject *subject, rw_error *err) {
+    rw_measure_options half = *m->options;
+    half.budget_seconds /= 2;
+    subject->rope = &m->base;
+    subject->no_baseline = false;
+    rw_log(m->ctx, RW_INFO, "measuring before: the checkpoint as it is");
+    RW_TRY(rw_measurement_run(m->ctx, subject, &m->corpus, &half, &m->before, err));
+    if (rw_measurement_interrupted(m->before))
+        return RW_OK;
+    subject->rope = &m->rope;
+    subject->no_baseline = true;
+    subject->like = m->before;
+    rw_log(m->ctx, RW_INFO, "measuring after: under the scaling that is tried");
+    RW_TRY(rw_measurement_run(m->ctx, subject, &m->corpus, &half, &m->measurement, err));
+    return rw_measurement_interrupted(m->measurement) ? RW_OK : judge(m, err);
+}
+
 static rw_status run(measuring *m, uint64_t context, rw_error *err) {
     rw_subject subject = {.model = m->model,
                           .tokenizer = m->tokenizer,
@@ -167,6 +231,8 @@ static rw_status run(measuring *m, uint64_t context, rw_error *err) {
     if (m->options->state)
         RW_TRY(open_journal(m, &subject, err));
     subject.journal = m->journal;
+    if (m->options->gate)
+        return run_both(m, &subject, err);
     return rw_measurement_run(m->ctx, &subject, &m->corpus, m->options, &m->measurement, err);
 }
 
@@ -187,16 +253,32 @@ static void write_engine(rw_json_writer *w, const measuring *m) {
     rw_json_end_object(w);
 }
 
+static void write_before(rw_json_writer *w, const measuring *m) {
+    if (!m->options->gate)
+        return;
+    rw_json_key(w, "before");
+    if (!m->measurement) {
+        rw_json_null(w);
+        return;
+    }
+    rw_json_begin_object(w);
+    rw_measurement_write(w, m->before);
+    rw_json_end_object(w);
+}
+
+/* Where it was interrupted before the scaling's turn came, the result is the checkpoint's own. */
 static rw_status write_result(measuring *m, uint64_t context, char **json, rw_error *err) {
     rw_buf text = {.ctx = m->ctx};
     rw_json_writer w = {.out = &text, .indent = 2};
-    pass_on(rw_measurement_diagnostics(m->measurement), &m->source.diagnostics);
-    pass_on(rw_measurement_diagnostics(m->measurement), &m->diagnostics);
+    rw_measurement *shown = m->measurement ? m->measurement : m->before;
+    pass_on(rw_measurement_diagnostics(shown), &m->source.diagnostics);
+    pass_on(rw_measurement_diagnostics(shown), &m->diagnostics);
     rw_json_begin_object(&w);
     rw_json_member_string(&w, "schema", "ropewalk.measure/1");
-    write_rope(&w, &m->rope, context);
+    write_rope(&w, m->measurement ? &m->rope : &m->base, context);
     write_engine(&w, m);
-    rw_measurement_write(&w, m->measurement);
+    write_before(&w, m);
+    rw_measurement_write_judged(&w, shown, m->gate);
     rw_json_end_object(&w);
     rw_buf_char(&text, '\n');
     rw_status status = rw_buf_status(&text, err);
@@ -208,7 +290,9 @@ static rw_status write_result(measuring *m, uint64_t context, char **json, rw_er
 }
 
 static void release(measuring *m) {
+    rw_gate_free(m->gate);
     rw_measurement_free(m->measurement);
+    rw_measurement_free(m->before);
     rw_journal_close(m->journal);
     rw_pack_free(m->pack);
     rw_corpus_free(&m->corpus);
@@ -228,13 +312,20 @@ static rw_status fail_interrupted(const rw_measure_options *options, rw_error *e
                    "another time");
 }
 
+/* What the result says of how it ended. */
+static rw_status conclude(const measuring *m, rw_error *err) {
+    if (!m->measurement || rw_measurement_interrupted(m->measurement))
+        return fail_interrupted(m->options, err);
+    return m->gate && !rw_gate_passed(m->gate) ? RW_NO : RW_OK;
+}
+
 rw_status rw_measure(rw_context *ctx, const rw_measure_options *options, char **json,
                      rw_error *err) {
     uint64_t context = 0;
     *json = NULL;
-    RW_TRY(check_options(options, err));
     rw_measure_options whole = *options;
     RW_TRY(rw_suite_apply(options->suite, &whole, err));
+    RW_TRY(check_options(&whole, err));
     measuring m = {.ctx = ctx, .options = &whole, .arena = {.ctx = ctx}};
     m.diagnostics.arena = &m.arena;
     RW_TRY(rw_engine_read(options->kv_type, options->arithmetic, &m.engine, err));
@@ -243,8 +334,8 @@ rw_status rw_measure(rw_context *ctx, const rw_measure_options *options, char **
         status = run(&m, context, err);
     if (status == RW_OK)
         status = write_result(&m, context, json, err);
-    if (status == RW_OK && rw_measurement_interrupted(m.measurement))
-        status = fail_interrupted(&whole, err);
+    if (status == RW_OK)
+        status = conclude(&m, err);
     release(&m);
     return status;
 }

@@ -19,6 +19,7 @@ const rw_thresholds rw_default_thresholds = {
     .pack = 0.85,
     .pack_low = 0.80,
     .pack_drop = 0.05,
+    .evidence_gain = 0,
     .pack_items = 20,
     .firm_items = 50,
     .decode = 1e-3,
@@ -224,6 +225,20 @@ static void judge_pack(const rw_scores *s, const rw_thresholds *t, rw_finding *o
             (unsigned long long)s->pack_top.items, (unsigned long long)t->firm_items);
 }
 
+/* Right answers that stay as likely without what they are to be found in show nothing about
+   reading: they are no pass. A failure stands. */
+static void check_evidence(const rw_scores *s, const rw_thresholds *t, rw_finding *out) {
+    const rw_estimate *evidence = &s->evidence;
+    if (out->verdict != RW_VERDICT_PASS || !evidence->ci.defined ||
+        evidence->ci.low > t->evidence_gain)
+        return;
+    out->verdict = RW_VERDICT_UNDEFINED;
+    say(out,
+        "taking the evidence out of %llu long items costs their answers %.3f nats a token (at "
+        "least %.3f), the limit is %g: right answers do not show that the text was read",
+        (unsigned long long)evidence->n, evidence->value, evidence->ci.low, t->evidence_gain);
+}
+
 static void decide_pack(const rw_scores *s, const rw_thresholds *t, rw_finding *out) {
     *out = (rw_finding){.required = s->pack_given, .value = NAN, .n = s->pack_top.items};
     if (!s->pack_given) {
@@ -244,6 +259,7 @@ static void decide_pack(const rw_scores *s, const rw_thresholds *t, rw_finding *
             (unsigned long long)out->need);
     } else {
         judge_pack(s, t, out);
+        check_evidence(s, t, out);
     }
 }
 

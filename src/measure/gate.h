@@ -34,6 +34,7 @@ typedef struct rw_thresholds {
     double pack;           /* accuracy of the long items                       */
     double pack_low;       /* its Wilson lower bound                           */
     double pack_drop;      /* the long items may be so much below the short    */
+    double evidence_gain;  /* nats that the evidence must bring, and more      */
     uint64_t pack_items;   /* fewer in the top bin: undefined                  */
     uint64_t firm_items;   /* fewer: provisional                               */
     double decode;         /* nats, static rotations                           */
@@ -86,12 +87,13 @@ typedef struct rw_scores {
     const rw_cell_score *before, *after; /* by task, length, depth */
     size_t before_count, after_count;
     bool pack_given;
-    bool pack_reaches;               /* the top bin lies beyond the native window           */
-    uint64_t pack_from;              /* the top bin's items are longer than this            */
-    rw_tally pack_top, pack_long;    /* the top bin; all beyond the native window           */
-    rw_tally pack_short;             /* inside it: what the long items are compared with    */
-    uint64_t pack_unread;            /* the time was up before these                        */
-    bool fast;                       /* --suite fast: retrieval can be provisional at best  */
+    bool pack_reaches;            /* the top bin lies beyond the native window           */
+    uint64_t pack_from;           /* the top bin's items are longer than this            */
+    rw_tally pack_top, pack_long; /* the top bin; all beyond the native window           */
+    rw_tally pack_short;          /* inside it: what the long items are compared with    */
+    uint64_t pack_unread;         /* the time was up before these                        */
+    rw_estimate evidence; /* nats a token that the evidence brings the long items' answers  */
+    bool fast;            /* --suite fast: retrieval can be provisional at best  */
     bool waived[RW_DIMENSION_COUNT]; /* may stay undefined */
     rw_estimate decode;
 } rw_scores;

@@ -243,8 +243,7 @@ static void score_decode(const judge *j, rw_estimate *out) {
         *out = (rw_estimate){.value = decode->difference, .n = decode->steps};
 }
 
-/* ---- D4, and what is told from the pack -------------------------------------------------------
- */
+/* ---- D4, and what is told from the pack ------------------------------------------------------ */
 
 static rw_tally tally_of(const rw_pack_run *pack, size_t beyond, size_t up_to) {
     const rw_pack_bin bin = rw_pack_total(pack, beyond, up_to);
@@ -264,6 +263,9 @@ static void score_pack(const judge *j) {
     scores->pack_long = tally_of(pack, pack->native, pack->context);
     scores->pack_short = tally_of(pack, 0, pack->native);
     scores->pack_unread = rw_pack_total(pack, 0, pack->context).unread;
+    scores->evidence = (rw_estimate){.value = pack->evidence_long.gain,
+                                     .ci = pack->evidence_long.ci,
+                                     .n = pack->evidence_long.items};
 }
 
 static int compare_seconds(const void *a, const void *b) {

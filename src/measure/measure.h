@@ -96,10 +96,12 @@ rw_diagnostics *rw_measurement_diagnostics(rw_measurement *measurement);
 
 /* Members "protocol" .. "diagnostics" of the contract, into an open object. */
 void rw_measurement_write(rw_json_writer *w, const rw_measurement *measurement);
+typedef struct rw_gate rw_gate;
+/* The same with a verdict on it (NULL: "gate" is null). */
+void rw_measurement_write_judged(rw_json_writer *w, const rw_measurement *measurement,
+                                 const rw_gate *gate);
 
 /* ---- the gate: a pure function on scores ----------------------------------------------------- */
-
-typedef struct rw_gate rw_gate;
 
 typedef struct rw_gate_options {
     const char *thresholds;      /* "short_cost=0.05,pack=0.9"; NULL: the defaults          */

@@ -172,10 +172,17 @@ static rw_status begin_pack(rw_measurement *m, const rw_tokenizer *tokenizer,
 }
 
 /* What the pack says less about than it seems to. */
-static void finish_pack(rw_measurement *m) {
+static rw_status finish_pack(rw_measurement *m, rw_error *err) {
     if (!m->pack)
-        return;
+        return RW_OK;
     rw_pack_count(m->pack);
+    RW_TRY(rw_pack_weigh_evidence(m->ctx, m->pack, m->scope.seed, err));
+    const rw_pack_evidence *evidence = &m->pack->evidence;
+    if (evidence->ci.defined && !(evidence->ci.low > 0))
+        rw_diagnose(&m->diagnostics, "pack.evidence", RW_WARNING, false, m->pack->file,
+                    "taking the evidence out of %llu items costs their answers %.3f nats a token "
+                    "(at least %.3f): they do not show that the text was read",
+                    (unsigned long long)evidence->items, evidence->gain, evidence->ci.low);
     const rw_pack_bin *top = &m->pack->bins[m->pack->bin_count - 1];
     if (m->pack->too_long)
         rw_diagnose(&m->diagnostics, "pack.too_long", RW_WARNING, false, m->pack->file,
@@ -186,6 +193,7 @@ static void finish_pack(rw_measurement *m) {
         rw_diagnose(&m->diagnostics, "pack.top_empty", RW_WARNING, false, m->pack->file,
                     "no item that counts has more than %zu tokens and at most %zu: give 50 to 200",
                     top->from, top->to);
+    return RW_OK;
 }
 
 /* ---- running --------------------------------------------------------------------------------- */
@@ -266,7 +274,7 @@ static rw_status run_all(rw_measurement *m, const rw_making *making, rw_error *e
     rw_meter_init(&meter, m->ctx, making->scorer, &expected, begun, m->budget_seconds);
     RW_TRY(begin_pack(m, making->tokenizer, making->corpus, err));
     RW_TRY(take_end(m, run_metered(m, &meter, making, err)));
-    finish_pack(m);
+    RW_TRY(finish_pack(m, err));
     m->tokens_read = meter.done.tokens;
     RW_TRY(rw_perplexity_derive(m, making->tokenizer, err));
     m->seconds = rw_now() - begun;

@@ -227,11 +227,11 @@ static bool read_span(const rw_json *node, size_t characters, double *begin, dou
            *end == floor(*end);
 }
 
-static rw_status take_evidence(const rw_jsonl *lines, const rw_json *value, rw_str context,
+static rw_status take_evidence(const rw_jsonl *lines, const rw_json *value, rw_pack_texts *texts,
                                rw_pack_item *item, rw_error *err) {
     const rw_json *list = rw_json_get(value, "evidence");
     double first = INFINITY, last = 0, begin, end;
-    size_t characters = count_characters(context);
+    size_t characters = count_characters(texts->context);
     item->depth = NAN;
     if (!list)
         return RW_OK;
@@ -247,6 +247,7 @@ static rw_status take_evidence(const rw_jsonl *lines, const rw_json *value, rw_s
         first = fmin(first, begin);
         last = fmax(last, end);
     }
+    texts->evidence = list;
     item->depth = 0.5 * (first + last) / (double)characters;
     if (last <= 0.1 * (double)characters || first >= 0.9 * (double)characters)
         rw_pack_warn(lines->user, RW_WARN_EDGES, lines->line, item->id);
@@ -369,7 +370,7 @@ static rw_status read_texts(const rw_jsonl *lines, const rw_json *value, rw_buf 
     RW_TRY(check_answers(lines, value, item, err));
     if (item->type == RW_PACK_CHOICE)
         RW_TRY(take_choices(lines, value, &texts, item, err));
-    RW_TRY(take_evidence(lines, value, texts.context, item, err));
+    RW_TRY(take_evidence(lines, value, &texts, item, err));
     RW_TRY(check_open_book(lines, item, texts.context, err));
     RW_TRY(rw_pack_tokenize(lines, value, &texts, item, err));
     if (item->length < least)

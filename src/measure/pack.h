@@ -51,6 +51,9 @@ typedef struct rw_pack_item {
     size_t answer_count;
     rw_pack_tokens prompt; /* context, question, stem */
     rw_pack_tokens closed; /* the same without the context; count 0: there is no such control */
+    /* The prompt without its evidence, and the first answer as it goes on from either; counts 0:
+       there is no such control. */
+    rw_pack_tokens removed, probe;
     /* choice: the choices; lm: the answers. Their tokens and bytes as they go on from the prompt.
      */
     rw_pack_tokens *endings; /* [ending_count] */
@@ -115,11 +118,12 @@ typedef struct rw_pack_result {
     size_t length;
     double depth;
     rw_pack_outcome outcome;
-    bool controlled;  /* the question was asked without the context too */
-    double score;     /* 0 .. 1; NaN: not scored */
-    rw_share answer;  /* NLL of the answer's tokens, where it is teacher-forced */
-    const char *said; /* what was generated; NULL: nothing was */
-    double seconds;   /* for the answer, the control aside */
+    bool controlled;      /* the question was asked without the context too */
+    double evidence_gain; /* nats a token of the answer that the evidence brings; NaN: not asked */
+    double score;         /* 0 .. 1; NaN: not scored */
+    rw_share answer;      /* NLL of the answer's tokens, where it is teacher-forced */
+    const char *said;     /* what was generated; NULL: nothing was */
+    double seconds;       /* for the answer, the control aside */
 } rw_pack_result;
 
 /* Items whose length lies in (from, to]. */
@@ -131,6 +135,13 @@ typedef struct rw_pack_bin {
 
 enum { RW_PACK_BINS_MAX = 40 };
 
+/* What taking the evidence out costs the answers, over the items that count. */
+typedef struct rw_pack_evidence {
+    uint64_t items;
+    double gain; /* mean over items; NaN: none */
+    rw_interval ci;
+} rw_pack_evidence;
+
 /* A pack as one model answered it. */
 typedef struct rw_pack_run {
     const char *file, *name, *license, *created;
@@ -141,7 +152,8 @@ typedef struct rw_pack_run {
     size_t count;
     rw_pack_bin bins[RW_PACK_BINS_MAX]; /* by length, the last one ends at the context */
     size_t bin_count;
-    uint64_t too_long; /* in no bin */
+    uint64_t too_long;                        /* in no bin */
+    rw_pack_evidence evidence, evidence_long; /* of all, and of those beyond the native window */
 } rw_pack_run;
 
 typedef struct rw_pack_setting {
@@ -159,6 +171,9 @@ rw_status rw_pack_answer(rw_arena *arena, const rw_pack *pack, const rw_pack_set
                          rw_scorer *scorer, rw_pack_run *run, rw_error *err);
 /* Fills the bins from the results. */
 void rw_pack_count(rw_pack_run *run);
+
+/* Fills `evidence` and `evidence_long`: means over items, with intervals from 8 on. */
+rw_status rw_pack_weigh_evidence(rw_context *ctx, rw_pack_run *run, uint64_t seed, rw_error *err);
 
 /* What answering takes, in the scorer's unit of cost, and in tokens. */
 void rw_pack_estimate(const rw_pack *pack, size_t context, const rw_scorer *scorer, double *cost,

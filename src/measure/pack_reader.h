@@ -32,7 +32,8 @@ typedef struct rw_pack_texts {
     rw_str context, question, stem;
     rw_str *choices; /* [choice_count] */
     size_t choice_count;
-    uint64_t max_tokens; /* 0: by the answers */
+    uint64_t max_tokens;     /* 0: by the answers */
+    const rw_json *evidence; /* spans that were checked; NULL: none */
 } rw_pack_texts;
 
 void rw_pack_warn(rw_pack_reader *reader, rw_pack_warning warning, uint32_t line, const char *what);

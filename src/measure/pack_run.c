@@ -210,6 +210,23 @@ static rw_status ask_passkey(asker *r, const rw_pack_item *item, rw_pack_result 
 
 /* ---- items ----------------------------------------------------------------------------------- */
 
+/* How much likelier the evidence makes the first answer. Where that is what was asked for, its
+   likelihood with the evidence is known already. */
+static rw_status ask_evidence(asker *r, const rw_pack_item *item, const reply *open,
+                              rw_pack_result *result, rw_error *err) {
+    bool known =
+        item->type == RW_PACK_CHOICE || (item->type == RW_PACK_LM && item->ending_count == 1);
+    rw_share with = open->answer, without = {0};
+    bool exact;
+    if (!item->removed.count || !item->probe.count)
+        return RW_OK;
+    if (!known)
+        RW_TRY(force(r, &item->prompt, &item->probe, &with, &exact, err));
+    RW_TRY(force(r, &item->removed, &item->probe, &without, &exact, err));
+    result->evidence_gain = rw_share_mean(&without, 1) - rw_share_mean(&with, 1);
+    return RW_OK;
+}
+
 static rw_status answer_item(asker *r, const rw_pack_item *item, rw_pack_result *result,
                              rw_error *err) {
     reply closed = {0}, open = {0};
@@ -228,6 +245,7 @@ static rw_status answer_item(asker *r, const rw_pack_item *item, rw_pack_result 
     begun = rw_now();
     RW_TRY(ask(r, item, &item->prompt, &open, err));
     result->seconds = rw_now() - begun;
+    RW_TRY(ask_evidence(r, item, &open, result, err));
     result->controlled = item->closed.count > 0;
     result->score = open.score;
     result->answer = open.answer;
@@ -251,7 +269,8 @@ static rw_status list_results(rw_arena *arena, const rw_pack *pack, rw_pack_run 
                                                     .match = item->match,
                                                     .length = item->length,
                                                     .depth = item->depth,
-                                                    .score = NAN};
+                                                    .score = NAN,
+                                                    .evidence_gain = NAN};
         if (!out->results[out->count].id)
             return rw_fail_memory(err, "pack", 64);
     }
@@ -350,6 +369,16 @@ static void estimate_prompt(const rw_pack_item *item, size_t prompt, const rw_sc
     *tokens += reads * (prompt + item->reserve);
 }
 
+static void estimate_control(const rw_pack_item *item, const rw_scorer *scorer, double *cost,
+                             uint64_t *tokens) {
+    const rw_pack_tokens *prompts[] = {&item->removed, item->ending_count ? NULL : &item->prompt};
+    for (size_t i = 0; i < 2 && item->probe.count; i++)
+        if (prompts[i]) {
+            *cost += scorer->cost(scorer, prompts[i]->count + item->probe.count);
+            *tokens += prompts[i]->count + item->probe.count;
+        }
+}
+
 void rw_pack_estimate(const rw_pack *pack, size_t context, const rw_scorer *scorer, double *cost,
                       uint64_t *tokens) {
     for (size_t i = 0; i < pack->count; i++) {
@@ -358,5 +387,6 @@ void rw_pack_estimate(const rw_pack *pack, size_t context, const rw_scorer *scor
             continue;
         estimate_prompt(item, item->length - item->reserve, scorer, cost, tokens);
         estimate_prompt(item, item->closed.count, scorer, cost, tokens);
+        estimate_control(item, scorer, cost, tokens);
     }
 }

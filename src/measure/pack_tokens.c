@@ -109,6 +109,58 @@ static rw_status reserve_answer(const rw_jsonl *lines, const rw_json *value,
     return RW_OK;
 }
 
+/* ---- the control without evidence ------------------------------------------------------------ */
+
+static bool begins_character(char c) {
+    return ((unsigned char)c & 0xc0) != 0x80;
+}
+
+/* Adds what no span covers; `covered` [characters + 1] is what the spans add up to where they begin
+   and end. */
+static void copy_uncovered(rw_buf *out, rw_str context, const int32_t *covered) {
+    size_t character = 0;
+    int64_t spans = 0;
+    for (size_t i = 0; i < context.size; i++) {
+        if (begins_character(context.data[i]))
+            spans += covered[character++];
+        if (spans == 0)
+            rw_buf_char(out, context.data[i]);
+    }
+}
+
+static rw_status remove_evidence(rw_buf *out, const rw_pack_texts *texts, rw_error *err) {
+    rw_context *ctx = out->ctx;
+    int32_t *covered = rw_calloc(ctx, texts->context.size + 1, sizeof *covered);
+    if (!covered)
+        return rw_fail_memory(err, "pack", texts->context.size * sizeof *covered);
+    for (const rw_json *span = texts->evidence->first; span; span = span->next) {
+        covered[(size_t)span->first->number]++;
+        covered[(size_t)span->first->next->number]--;
+    }
+    copy_uncovered(out, texts->context, covered);
+    rw_free(ctx, covered);
+    return rw_buf_status(out, err);
+}
+
+/* A pattern is no text whose likelihood could be compared. */
+static rw_status encode_control(const rw_jsonl *lines, const rw_json *value,
+                                const rw_pack_texts *texts, bool space, rw_pack_item *item,
+                                rw_error *err) {
+    rw_buf text = {.ctx = lines->ctx};
+    size_t bytes;
+    bool same_space;
+    if (!texts->evidence || item->match == RW_MATCH_REGEX)
+        return RW_OK;
+    rw_status status = remove_evidence(&text, texts, err);
+    const rw_str context = text.size ? (rw_str){text.data, text.size} : (rw_str){"", 0};
+    if (status == RW_OK)
+        status = encode_prompt(lines, value, context, texts, &item->removed, &same_space, err);
+    rw_buf_free(&text);
+    if (status == RW_OK && item->removed.count)
+        status = encode_ending(lines, value, item->answers[0], space, &item->probe, &bytes, err);
+    return status;
+}
+
 rw_status rw_pack_tokenize(const rw_jsonl *lines, const rw_json *value, const rw_pack_texts *texts,
                            rw_pack_item *item, rw_error *err) {
     const rw_str none = {"", 0};
@@ -122,5 +174,5 @@ rw_status rw_pack_tokenize(const rw_jsonl *lines, const rw_json *value, const rw
     else
         RW_TRY(reserve_answer(lines, value, texts, item, err));
     item->length = item->prompt.count + item->reserve;
-    return RW_OK;
+    return encode_control(lines, value, texts, space, item, err);
 }

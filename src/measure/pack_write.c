@@ -35,6 +35,15 @@ static void write_bins(rw_json_writer *w, const rw_pack_run *run) {
     rw_json_end_array(w);
 }
 
+static void write_evidence(rw_json_writer *w, const char *key, const rw_pack_evidence *evidence) {
+    rw_json_key(w, key);
+    rw_json_begin_object(w);
+    rw_json_member_u64(w, "items", evidence->items);
+    rw_json_member_double(w, "gain", evidence->gain);
+    rw_interval_write(w, "ci95", evidence->ci);
+    rw_json_end_object(w);
+}
+
 static void write_result(rw_json_writer *w, const rw_pack_result *result) {
     rw_json_begin_object(w);
     rw_json_member_string(w, "id", result->id);
@@ -48,6 +57,7 @@ static void write_result(rw_json_writer *w, const rw_pack_result *result) {
     rw_json_member_double(w, "score", result->score);
     rw_json_member_string(w, "scored", how(result));
     rw_json_member_double(w, "answer_nll", rw_share_mean(&result->answer, 1));
+    rw_json_member_double(w, "evidence_gain", result->evidence_gain);
     rw_json_member_string(w, "said", result->said);
     rw_json_end_object(w);
 }
@@ -66,6 +76,8 @@ void rw_pack_write(rw_json_writer *w, const rw_pack_run *run) {
     write_counts(w, &total);
     rw_json_member_u64(w, "too_long", run->too_long);
     write_bins(w, run);
+    write_evidence(w, "evidence", &run->evidence);
+    write_evidence(w, "evidence_long", &run->evidence_long);
     rw_json_key(w, "results");
     rw_json_begin_array(w);
     for (size_t i = 0; i < run->count; i++)

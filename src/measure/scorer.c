@@ -53,11 +53,10 @@ static void note_memory(const rw_model_scorer *self) {
 static rw_status model_begin(rw_scorer *scorer, size_t length, rw_error *err) {
     rw_model_scorer *self = scorer->user;
     bool fits = self->session && length <= self->capacity;
-    const rw_session_options options = {
-        .rope = self->subject->rope,
-        .capacity = fits ? self->capacity : length,
-        .length = length,
-        .engine = self->subject->engine};
+    const rw_session_options options = {.rope = self->subject->rope,
+                                        .capacity = fits ? self->capacity : length,
+                                        .length = length,
+                                        .engine = self->subject->engine};
     if (fits)
         return rw_session_reset(self->session, &options, err);
     rw_model_scorer_free(self);

@@ -30,6 +30,7 @@ static const threshold table[] = {
     {"pack", AT(pack), false, 0, 1},
     {"pack_low", AT(pack_low), false, 0, 1},
     {"pack_drop", AT(pack_drop), false, 0, 1},
+    {"evidence_gain", AT(evidence_gain), false, -100, 100},
     {"pack_items", AT(pack_items), true, 1, 1e9},
     {"firm_pack_items", AT(firm_items), true, 1, 1e9},
     {"decode", AT(decode), false, 0, 100},

@@ -156,6 +156,11 @@ static void write_timing(rw_json_writer *w, const rw_measurement *m) {
 }
 
 void rw_measurement_write(rw_json_writer *w, const rw_measurement *measurement) {
+    rw_measurement_write_judged(w, measurement, NULL);
+}
+
+void rw_measurement_write_judged(rw_json_writer *w, const rw_measurement *measurement,
+                                 const rw_gate *gate) {
     const rw_measurement *m = measurement;
     rw_json_member_string(w, "protocol", m->scope.protocol->name);
     rw_json_member_string(w, "averages", m->scope.protocol->means);
@@ -177,7 +182,11 @@ void rw_measurement_write(rw_json_writer *w, const rw_measurement *measurement) 
         rw_pack_write(w, m->pack);
     else
         rw_json_null(w);
-    rw_json_member_null(w, "gate");
+    rw_json_key(w, "gate");
+    if (gate)
+        rw_gate_write(w, gate);
+    else
+        rw_json_null(w);
     rw_json_key(w, "diagnostics");
     rw_diagnostics_write(w, &m->diagnostics);
 }

@@ -66,6 +66,7 @@ void rw_report_gate(rw_buf *out, const rw_json *facts);
 void rw_report_perplexity(rw_buf *out, const rw_json *facts);
 void rw_report_gain(rw_buf *out, const rw_json *facts);
 void rw_report_retrieval(rw_buf *out, const rw_json *facts);
+void rw_report_pack(rw_buf *out, const rw_json *facts);
 void rw_report_bands(rw_buf *out, const rw_json *facts);
 void rw_report_memory(rw_buf *out, const rw_json *facts);
 void rw_report_runtimes(rw_buf *out, const rw_json *facts);

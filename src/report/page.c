@@ -32,6 +32,7 @@ rw_status rw_report_html(rw_context *ctx, const rw_json *facts, rw_buf *out, rw_
     rw_report_perplexity(out, facts);
     rw_report_gain(out, facts);
     rw_report_retrieval(out, facts);
+    rw_report_pack(out, facts);
     rw_report_bands(out, facts);
     rw_report_memory(out, facts);
     rw_report_runtimes(out, facts);

@@ -35,7 +35,10 @@ printf '%s\n' '{"id":"a","type":"passkey","length":600,"depth":0.5}' '' \
 fails 3 'bad.jsonl:3' measure --pack "$work/bad.jsonl"
 fails 3 'file.missing' measure --pack "$work/none.jsonl"
 fails 2 'measure.suite' measure --suite slow
-fails 2 'cli.unknown_flag' measure --threshold pack=0.9
+fails 2 'measure.no_gate' measure --threshold pack=0.9
+fails 2 'measure.threshold' measure --gate --threshold speed=1
+fails 2 'measure.no_gate' "$program" measure "$tiny" --gate --data "$tiny/heldout.jsonl"
+fails 2 'measure.state_budget' measure --gate --state "$work/state" --budget 60
 fails 2 'measure.threshold' extend --threshold speed=1
 fails 2 'measure.waiver' extend --allow-undefined D0
 fails 3 'bad.jsonl:3' extend --pack "$work/bad.jsonl"
@@ -57,4 +60,14 @@ grep -q '"need": 19' "$work/extend.json"
 grep -q '"dimension": "D4"' "$work/extend.json"
 tr -d ' \n' <"$work/extend.json" | grep -q '"changed_thresholds":\["short_cost"\]'
 grep -q '"waivers"' "$work/out-model/receipt.json"
+
+# a scaling that is tried is judged by the same rules, against the checkpoint as it is
+status=0
+"$program" measure "$tiny" --data "$tiny/heldout.jsonl" --method yarn --context 1024 --gate \
+    --lengths 256,512,1024 --documents 8 --tasks perplexity --threshold short_cost=0.5 \
+    --pack "$work/good.jsonl" --json --no-timing >"$work/gate.json" 2>"$work/err" || status=$?
+[ "$status" = 1 ] || { cat "$work/err"; echo "exit $status"; exit 1; }
+grep -q '"before": {' "$work/gate.json"
+grep -q '"weakest": "D2"' "$work/gate.json"
+tr -d ' \n' <"$work/gate.json" | grep -q '"changed_thresholds":\["short_cost"\]'
 echo "packs, limits and waivers: as documented"

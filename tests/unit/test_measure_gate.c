@@ -172,6 +172,14 @@ PACK(pack_between_hidden, TALLY(50, 50), TALLY(100, 70), TALLY(0, 0))
 PACK(pack_dropped, TALLY(200, 180), TALLY(200, 180), TALLY(200, 192))
 PACK(pack_level, TALLY(200, 182), TALLY(200, 182), TALLY(200, 192))
 PACK(pack_few_short, TALLY(200, 180), TALLY(200, 180), TALLY(19, 19))
+#define EVIDENCE(at)                                                                               \
+    (rw_estimate) {                                                                                \
+        .value = (at) + 0.1, .ci = {true, at, (at) + 0.2}, .n = 9                                  \
+    }
+SPOIL(evidence_useless, (pack_good(m), m->scores.evidence = EVIDENCE(0)))
+SPOIL(evidence_useful, (pack_good(m), m->scores.evidence = EVIDENCE(0.01)))
+SPOIL(evidence_few, (pack_good(m), m->scores.evidence.n = 7))
+SPOIL(evidence_of_bad, (pack_bad(m), m->scores.evidence = EVIDENCE(0)))
 SPOIL(pack_unread, (pack_good(m), m->scores.pack_unread = 1))
 SPOIL(pack_native, (pack_good(m), m->scores.pack_reaches = false))
 
@@ -246,6 +254,10 @@ static void test_table(void **state) {
         {ROW(pack_level), RW_D4_PACK, PASS, PASS},
         {ROW(pack_few_short), RW_D4_PACK, PASS, PASS},
         {ROW(pack_unread), RW_D4_PACK, OPEN, OPEN},
+        {ROW(evidence_useless), RW_D4_PACK, OPEN, OPEN},
+        {ROW(evidence_useful), RW_D4_PACK, PASS, PASS},
+        {ROW(evidence_few), RW_D4_PACK, PASS, PASS},
+        {ROW(evidence_of_bad), RW_D4_PACK, FAIL, FAIL},
         {ROW(pack_native), RW_D4_PACK, OPEN, OPEN},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {

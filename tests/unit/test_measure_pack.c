@@ -180,6 +180,38 @@ static void test_tokens(void **state) {
     rw_pack_free(pack);
 }
 
+/* Spans may overlap and come in any order; they are counted in characters, not bytes. */
+static void test_evidence_is_removed(void **state) {
+    const pack_test *test = *state;
+    static const struct {
+        const char *item, *removed;
+    } rows[] = {
+        {QA("\"match\":\"any\",\"answers\":[\"y\"],\"stem\":\"x is\",\"evidence\":[[5,6]]"),
+         "x is x is"},
+        {ITEM("\"type\":\"lm\",\"match\":\"exact\",\"answers\":[\"y\"],\"evidence\":[[4,6],[0,1],"
+              "[5,7]],\"context\":\"\u00e9a\u00e9bcdefg\""),
+         "a\u00e9bfg"},
+        {QA("\"match\":\"any\",\"answers\":[\"y\"]"), NULL},
+        {QA("\"match\":\"regex\",\"answers\":[\"y\"],\"evidence\":[[5,6]]"), NULL},
+        {QA("\"match\":\"any\",\"answers\":[\"y\"],\"evidence\":[[0,6]]"), NULL}, /* nothing left */
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        rw_error err = {0};
+        rw_pack *pack = NULL;
+        rw_buf text = {.ctx = test->ctx};
+        assert_ok(read_text(test, rows[i].item, &pack, &err));
+        const rw_pack_item *item = &pack->items[0];
+        assert_int_equal(item->removed.count > 0, rows[i].removed != NULL);
+        assert_int_equal(item->probe.count > 0, rows[i].removed != NULL);
+        assert_ok(rw_tokenizer_decode(test->tokenizer, item->removed.ids, item->removed.count, 0,
+                                      &text, &err));
+        if (rows[i].removed)
+            assert_string_equal(text.data, rows[i].removed);
+        rw_buf_free(&text);
+        rw_pack_free(pack);
+    }
+}
+
 static void test_context_file(void **state) {
     const pack_test *test = *state;
     static const char good[] = /* SHA-256 of "x is y" */
@@ -321,6 +353,8 @@ typedef struct script {
     int32_t liked[8];
     size_t liked_count;
     bool forced_right;
+    int32_t needs; /* likes nothing behind a prompt without this token; 0: it does not matter */
+    bool has_needed;
     uint64_t sequences, stop_after; /* 0: never */
 } script;
 
@@ -337,7 +371,7 @@ static rw_status script_begin(rw_scorer *scorer, size_t length, rw_error *err) {
 
 static double script_nll(const script *s, int32_t target) {
     for (size_t i = 0; i < s->liked_count; i++)
-        if (s->liked[i] == target)
+        if (s->liked[i] == target && s->has_needed)
             return 0.1;
     return 1;
 }
@@ -345,7 +379,10 @@ static double script_nll(const script *s, int32_t target) {
 static rw_status script_append(rw_scorer *scorer, const int32_t *tokens, size_t count,
                                const rw_outputs *outputs, rw_error *err) {
     script *s = scorer->user;
-    (void)tokens, (void)err;
+    (void)err;
+    s->has_needed = !s->needs;
+    for (size_t i = 0; i < count; i++)
+        s->has_needed = s->has_needed || tokens[i] == s->needs;
     if (!s->saying) {
         bool open = count > s->context_from;
         s->saying = open ? s->open : s->closed;
@@ -478,6 +515,47 @@ static void test_choice(void **state) {
     free_script(test, &s);
 }
 
+/* The evidence is one token; behind a prompt with it the answer costs 0.1 nats a token, else 1. */
+static void test_evidence_gain(void **state) {
+    pack_test *test = *state;
+    static const char line[] = "{\"id\":\"%zu\",\"type\":\"%s\",\"match\":\"%s\",\"context\":"
+                               "\"one two three\",\"evidence\":[[4,7]],\"answers\":[\"four\"]%s}\n";
+    static const char *const kinds[][3] = {{"qa", "any", ""},
+                                           {"lm", "exact", ""},
+                                           {"choice", "choice", ",\"choices\":[\"six\",\"four\"]"}};
+    rw_error err = {0};
+    rw_buf text = {.ctx = test->ctx};
+    int32_t *ids = NULL;
+    size_t count = 0;
+    for (size_t i = 0; i < 9; i++)
+        rw_buf_format(&text, line, i, kinds[i % 3][0], kinds[i % 3][1], kinds[i % 3][2]);
+    for (int useful = 0; useful < 2; useful++) {
+        script s;
+        write_script(test, &s, " four\n", " four\n");
+        s.forced_right = true;
+        assert_ok(rw_tokenizer_encode(test->tokenizer, rw_str_of(" four"), 0, &ids, &count, &err));
+        memcpy(s.liked, ids, (s.liked_count = count) * sizeof *ids);
+        rw_free(test->ctx, ids);
+        assert_ok(rw_tokenizer_encode(test->tokenizer, rw_str_of(" two"), 0, &ids, &count, &err));
+        s.needs = useful ? ids[count - 1] : 0;
+        rw_free(test->ctx, ids);
+        rw_pack_run run = asked(test, text.data, &s, 512);
+        for (size_t i = 0; i < 9; i++)
+            assert_true(fabs(run.results[i].evidence_gain - (useful ? 0.9 : 0)) < 1e-12);
+        assert_ok(rw_pack_weigh_evidence(test->ctx, &run, 0, &err));
+        assert_int_equal(run.evidence.items, 9);
+        assert_true(run.evidence.ci.defined);
+        assert_int_equal(run.evidence.ci.low > 0.8, useful);
+        assert_int_equal(run.evidence_long.items, 0); /* none is longer than 512 tokens */
+        assert_true(isnan(run.evidence_long.gain));
+        run.native = 3;
+        assert_ok(rw_pack_weigh_evidence(test->ctx, &run, 0, &err));
+        assert_int_equal(run.evidence_long.items, 9);
+        free_script(test, &s);
+    }
+    rw_buf_free(&text);
+}
+
 /* Without question and stem there is nothing to ask without the context. */
 static void test_forced(void **state) {
     pack_test *test = *state;
@@ -605,13 +683,22 @@ static void test_verdict(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_bad),         cmocka_unit_test(test_sample),
-        cmocka_unit_test(test_tokens),      cmocka_unit_test(test_context_file),
-        cmocka_unit_test(test_matches),     cmocka_unit_test(test_edges),
-        cmocka_unit_test(test_counting),    cmocka_unit_test(test_generated),
-        cmocka_unit_test(test_reserve),     cmocka_unit_test(test_choice),
-        cmocka_unit_test(test_forced),      cmocka_unit_test(test_too_long),
-        cmocka_unit_test(test_out_of_time), cmocka_unit_test(test_verdict),
+        cmocka_unit_test(test_bad),
+        cmocka_unit_test(test_sample),
+        cmocka_unit_test(test_tokens),
+        cmocka_unit_test(test_context_file),
+        cmocka_unit_test(test_evidence_is_removed),
+        cmocka_unit_test(test_evidence_gain),
+        cmocka_unit_test(test_matches),
+        cmocka_unit_test(test_edges),
+        cmocka_unit_test(test_counting),
+        cmocka_unit_test(test_generated),
+        cmocka_unit_test(test_reserve),
+        cmocka_unit_test(test_choice),
+        cmocka_unit_test(test_forced),
+        cmocka_unit_test(test_too_long),
+        cmocka_unit_test(test_out_of_time),
+        cmocka_unit_test(test_verdict),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -124,6 +124,34 @@ static void test_text_stays_text(void **state) {
     free(page);
 }
 
+/* Right answers by length with what the controls say; two wordings of a task are two grids. */
+static void test_pack_and_wordings(void **state) {
+    (void)state;
+    char *page = render(
+        "{\"before\":{\"pack\":{\"name\":\"mine\",\"bins\":[{\"from\":0,\"to\":512,\"items\":9,"
+        "\"right\":"
+        "9,\"ci95\":[0.7,1],\"closed_book\":1,\"unread\":0}]}},"
+        "\"after\":{\"pack\":{\"name\":\"mine\",\"too_long\":4,\"bins\":[{\"from\":0,\"to\":512,"
+        "\"items\":9,"
+        "\"right\":8,\"ci95\":[0.57,0.98],\"closed_book\":1,\"unread\":0},{\"from\":512,\"to\":"
+        "1024,"
+        "\"items\":0,\"right\":0,\"ci95\":null,\"closed_book\":0,\"unread\":3}],\"evidence\":{"
+        "\"items\":9,"
+        "\"gain\":1.25,\"ci95\":[0.5,2]}},"
+        "\"retrieval\":[{\"task\":\"passkey\",\"wording\":\"classic\",\"length\":1,\"depth\":0,"
+        "\"trials\":"
+        "7,\"correct\":6,\"generated_correct\":5,\"generated_ci95\":[0.35,0.92]},{\"task\":"
+        "\"passkey\",\"wording\":\"code\",\"length\":1,\"depth\":0,\"trials\":7,\"correct\":3}]}}");
+    assert_balanced(page);
+    static const char *const wanted[] = {
+        "Your own questions", "9 of 9", "8 of 9", "0.57 to 0.98", "1.250",       "0.50 to 2.00",
+        "4 items are longer", "6/7",    "3/7",    "5 of 7",       "0.35 to 0.92"};
+    for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++)
+        if (!strstr(page, wanted[i]))
+            fail_msg("the page lacks \"%s\"", wanted[i]);
+    free(page);
+}
+
 /* Facts of the wrong type or missing make a shorter page, never a broken one. */
 static void test_poor_facts(void **state) {
     (void)state;
@@ -157,9 +185,8 @@ static void test_poor_facts(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_sample_page),
-        cmocka_unit_test(test_nothing_is_loaded),
-        cmocka_unit_test(test_text_stays_text),
+        cmocka_unit_test(test_sample_page),     cmocka_unit_test(test_nothing_is_loaded),
+        cmocka_unit_test(test_text_stays_text), cmocka_unit_test(test_pack_and_wordings),
         cmocka_unit_test(test_poor_facts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
