@@ -41,6 +41,7 @@ static const model_case cases[] = {
     {PROMPT, 512, "q4_1", 30, "f16", F32, BENCH_FULL},
     {PROMPT, 8192, "q4_1", 30, "q8_0", INT8, BENCH_FULL},
     {PROMPT, 8192, "q4_1", 3, "q8_0", INT8, BENCH_QUICK},
+    {PROMPT, 32768, "q4_1", 3, "q8_0", INT8, BENCH_FULL},
     {PROMPT, 512, "q8_0", 30, "f16", INT8, BENCH_FULL},
     {GENERATION, 0, "q8_0", 30, "f16", F32, BENCH_QUICK},
     {GENERATION, 8192, "q8_0", 30, "f16", F32, BENCH_FULL},
