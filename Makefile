@@ -48,8 +48,8 @@ bench: $(BUILD)/build.ninja
 	@tools/venv
 	@RW_BINARY_DIR=$(BUILD) tests/peers/python bench/model.py $(BUILD)/bench/models > /dev/null \
 	    || echo "Python has no gguf: the table is without rows of whole models" >&2
-	@models=$(BUILD)/bench/models; $(BUILD)/bench/bench_kernels $(if $(BENCH),--$(BENCH)) \
-	    --json $(BUILD)/bench/bench.json $$(test ! -f $$models/.complete || echo --models $$models)
+	@models=$(BUILD)/bench/models; $(BUILD)/bench/bench_kernels $(if $(BENCH),--$(BENCH) --resume) \
+	    --json $(BUILD)/bench/bench-$${RW_CPU:-native}.json $$(test ! -f $$models/.complete || echo --models $$models)
 
 install: all
 	@cmake --install $(BUILD) --prefix $(PREFIX)

@@ -25,6 +25,7 @@ typedef struct bench_options {
     rw_cpu_level level;
     const char *only;   /* rows whose name or shape contains this; NULL: all          */
     const char *row;    /* the row with this name and shape; NULL: all                */
+    bool resume;        /* rows that the file has already are kept                    */
     bool bare;          /* neither floors nor checks: for who measures the process     */
     size_t samples;     /* of a whole model; 0: as many as the extent says             */
     const char *models; /* folder of bench/model.py's files; NULL: no rows of a model */
@@ -71,7 +72,8 @@ typedef struct bench_run {
     rw_context *reference; /* of the portable kernels                     */
     rw_backend *backend, *reference_backend;
     bench_roof roof;
-    rw_buf rows; /* JSON of the rows so far */
+    rw_buf rows;    /* JSON of the rows so far                            */
+    rw_buf earlier; /* the file of an earlier run that is gone on with */
     bool failed;
 } bench_run;
 
@@ -88,8 +90,9 @@ typedef struct bench_row {
 } bench_row;
 
 const char *bench_level_name(rw_cpu_level level);
-/* Is the row wanted by --only and --row? */
-bool bench_wanted(const bench_run *run, const char *kernel, const char *shape);
+/* Is the row wanted by --only and --row, and not there from an earlier run (--resume)? */
+bool bench_wanted(bench_run *run, const char *kernel, const char *shape);
+void bench_resume(bench_run *run);
 void bench_print_head(const bench_run *run);
 void bench_print_roof(bench_run *run);
 void bench_print_row(bench_run *run, const bench_row *row);

@@ -21,7 +21,7 @@ static const char usage[] =
     "  --bare           neither floors nor checks: for who measures the process\n"
     "  --models FOLDER  whole models too, from the files that bench/model.py wrote there;\n"
     "                   with --smoke the model itself\n"
-    "  --json FILE      the rows as JSON\n"
+    "  --json FILE      the rows as JSON; --resume: those of this commit that it has are kept\n"
     "RW_CPU=generic|avx2|avx512 chooses the kernels. Exit status 1: a check failed.\n";
 
 void bench_die(const char *what, const rw_error *err) {
@@ -46,13 +46,19 @@ static rw_cpu_level level_wanted(void) {
     bench_die("RW_CPU is not generic, avx2 or avx512", NULL);
 }
 
-static const struct option option_names[] = {
-    {"smoke", no_argument, NULL, 's'},         {"full", no_argument, NULL, 'f'},
-    {"bare", no_argument, NULL, 'b'},          {"busy", no_argument, NULL, 'p'},
-    {"threads", required_argument, NULL, 't'}, {"samples", required_argument, NULL, 'n'},
-    {"only", required_argument, NULL, 'o'},    {"row", required_argument, NULL, 'r'},
-    {"models", required_argument, NULL, 'm'},  {"json", required_argument, NULL, 'j'},
-    {"help", no_argument, NULL, 'h'},          {NULL, 0, NULL, 0}};
+static const struct option option_names[] = {{"smoke", no_argument, NULL, 's'},
+                                             {"full", no_argument, NULL, 'f'},
+                                             {"bare", no_argument, NULL, 'b'},
+                                             {"busy", no_argument, NULL, 'p'},
+                                             {"resume", no_argument, NULL, 'e'},
+                                             {"threads", required_argument, NULL, 't'},
+                                             {"samples", required_argument, NULL, 'n'},
+                                             {"only", required_argument, NULL, 'o'},
+                                             {"row", required_argument, NULL, 'r'},
+                                             {"models", required_argument, NULL, 'm'},
+                                             {"json", required_argument, NULL, 'j'},
+                                             {"help", no_argument, NULL, 'h'},
+                                             {NULL, 0, NULL, 0}};
 
 static void take_option(bench_options *o, int option, const char *value) {
     switch (option) {
@@ -64,6 +70,9 @@ static void take_option(bench_options *o, int option, const char *value) {
         break;
     case 'b':
         o->bare = true;
+        break;
+    case 'e':
+        o->resume = true;
         break;
     case 'p':
         o->threads = 1;
@@ -136,10 +145,13 @@ static void open_run(bench_run *run) {
         bench_die("this processor does not have the level of RW_CPU", NULL);
     o->level = rw_context_cpu_level(run->ctx);
     run->rows.ctx = run->ctx;
+    if (o->resume && o->json)
+        bench_resume(run);
 }
 
 static void close_run(bench_run *run) {
     rw_buf_free(&run->rows);
+    rw_buf_free(&run->earlier);
     run->backend->ops->destroy(run->backend);
     run->reference_backend->ops->destroy(run->reference_backend);
     rw_context_free(run->ctx);

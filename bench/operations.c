@@ -172,18 +172,24 @@ static void attention_rows(bench_run *run) {
 
 enum { HIDDEN = 576, HEADS = 9, HEAD_DIM = 64, FFN = 1536, VOCABULARY = 49152, WIDE = 65536 };
 
-static void stream_row(bench_run *run, const char *kernel, const rw_op *op, double bytes, size_t n,
-                       size_t width) {
-    bench_row row = {.kernel = kernel, .bytes = bytes};
+static bench_row stream_row(const char *kernel, size_t n, size_t width) {
+    bench_row row = {.kernel = kernel};
     snprintf(row.shape, sizeof row.shape, "%zu x %zu, float32", n, width);
+    return row;
+}
+
+/* `floats` go through memory. */
+static void finish_stream(bench_run *run, bench_row *row, const rw_op *op, double floats) {
+    row->bytes = floats * sizeof(float);
     scene.ops[0] = *op;
     scene.op_count = 1;
-    finish(run, &row, tolerance_f32);
+    finish(run, row, tolerance_f32);
 }
 
 static void norm_row(bench_run *run) {
     size_t n = sized(run, WIDE, 40);
-    if (!bench_wanted(run, "norm", ""))
+    bench_row row = stream_row("norm", n, HIDDEN);
+    if (!bench_wanted(run, row.kernel, row.shape))
         return;
     scene_open(&scene, run);
     rw_op op = {.kind = RW_OP_RMS_NORM,
@@ -191,12 +197,13 @@ static void norm_row(bench_run *run) {
                                .weight = scene_random(&scene, 1, 1, HIDDEN),
                                .out = scene_tensor(&scene, RW_ELEMENT_F32, n, 1, HIDDEN),
                                .eps = 1e-5f}};
-    stream_row(run, "norm", &op, 2.0 * (double)n * HIDDEN * sizeof(float), n, HIDDEN);
+    finish_stream(run, &row, &op, 2.0 * (double)n * HIDDEN);
 }
 
 static void rotate_row(bench_run *run) {
     size_t n = sized(run, WIDE, 40);
-    if (!bench_wanted(run, "rotate", ""))
+    bench_row row = stream_row("rotate", n, HEADS * HEAD_DIM);
+    if (!bench_wanted(run, row.kernel, row.shape))
         return;
     scene_open(&scene, run);
     rw_op op = {.kind = RW_OP_ROTATE,
@@ -207,13 +214,13 @@ static void rotate_row(bench_run *run) {
     float *c = op.u.rotate.cos.buffer->handle, *s = op.u.rotate.sin.buffer->handle;
     for (size_t i = 0; i < n * HEAD_DIM / 2; i++)
         s[i] = sqrtf(fmaxf(0.0f, 1.0f - c[i] * c[i]));
-    double bytes = (double)n * (2.0 * HEADS * HEAD_DIM + HEAD_DIM) * sizeof(float);
-    stream_row(run, "rotate", &op, bytes, n, HEADS * HEAD_DIM);
+    finish_stream(run, &row, &op, (double)n * (2.0 * HEADS * HEAD_DIM + HEAD_DIM));
 }
 
 static void gate_row(bench_run *run) {
     size_t n = sized(run, WIDE / 2, 40);
-    if (!bench_wanted(run, "gate", ""))
+    bench_row row = stream_row("gate", n, FFN);
+    if (!bench_wanted(run, row.kernel, row.shape))
         return;
     scene_open(&scene, run);
     rw_op op = {.kind = RW_OP_GATE,
@@ -221,18 +228,19 @@ static void gate_row(bench_run *run) {
                            .gate = scene_random(&scene, n, 1, FFN),
                            .up = scene_random(&scene, n, 1, FFN),
                            .out = scene_tensor(&scene, RW_ELEMENT_F32, n, 1, FFN)}};
-    stream_row(run, "gate", &op, 3.0 * (double)n * FFN * sizeof(float), n, FFN);
+    finish_stream(run, &row, &op, 3.0 * (double)n * FFN);
 }
 
 static void add_row(bench_run *run) {
     size_t n = sized(run, WIDE, 40);
-    if (!bench_wanted(run, "add", ""))
+    bench_row row = stream_row("add", n, HIDDEN);
+    if (!bench_wanted(run, row.kernel, row.shape))
         return;
     scene_open(&scene, run);
     rw_op op = {.kind = RW_OP_ADD,
                 .u.add = {.x = scene_random(&scene, n, 1, HIDDEN),
                           .y = scene_random(&scene, n, 1, HIDDEN)}};
-    stream_row(run, "add", &op, 3.0 * (double)n * HIDDEN * sizeof(float), n, HIDDEN);
+    finish_stream(run, &row, &op, 3.0 * (double)n * HIDDEN);
 }
 
 /* ---- vocabulary ------------------------------------------------------------------------------ */

@@ -14,11 +14,49 @@ const char *bench_level_name(rw_cpu_level level) {
     return level_names[level];
 }
 
-bool bench_wanted(const bench_run *run, const char *kernel, const char *shape) {
+/* The line of an earlier run that has this row, or NULL. */
+static const char *earlier_row(const bench_run *run, const char *kernel, const char *shape,
+                               size_t *size) {
+    char begin[192];
+    snprintf(begin, sizeof begin, "{\"kernel\":\"%s\",\"shape\":\"%s\",", kernel, shape);
+    const char *line = run->earlier.data ? strstr(run->earlier.data, begin) : NULL;
+    *size = line ? strcspn(line, "}") + 1 : 0;
+    return line;
+}
+
+static void add_row(bench_run *run, const char *json, size_t size) {
+    if (run->rows.size)
+        rw_buf_text(&run->rows, ",\n  ");
+    rw_buf_append(&run->rows, json, size);
+}
+
+bool bench_wanted(bench_run *run, const char *kernel, const char *shape) {
     const char *only = run->options.only, *row = run->options.row;
     char name[160];
+    size_t size;
     snprintf(name, sizeof name, "%s %s", kernel, shape);
-    return (!only || strstr(name, only)) && (!row || strcmp(name, row) == 0);
+    if ((only && !strstr(name, only)) || (row && strcmp(name, row) != 0))
+        return false;
+    const char *earlier = earlier_row(run, kernel, shape, &size);
+    if (!earlier)
+        return true;
+    add_row(run, earlier, size);
+    printf("%-20s %-44s kept\n", kernel, shape);
+    return false;
+}
+
+/* Rows of the same commit at the same level stay as they were measured. */
+void bench_resume(bench_run *run) {
+    char commit[80], isa[40];
+    rw_error err = {0};
+    run->earlier.ctx = run->ctx;
+    if (rw_file_load(run->ctx, run->options.json, 1u << 24, &run->earlier, &err) != RW_OK)
+        return;
+    snprintf(commit, sizeof commit, "\"commit\":\"%s\"", rw_commit() ? rw_commit() : "");
+    snprintf(isa, sizeof isa, "\"isa\":\"%s\",\"threads\":%u,", level_names[run->options.level],
+             run->options.threads);
+    if (!strstr(run->earlier.data, commit) || !strstr(run->earlier.data, isa))
+        rw_buf_free(&run->earlier);
 }
 
 /* ---- lines ----------------------------------------------------------------------------------- */
@@ -85,10 +123,9 @@ static figures figures_of(const bench_run *run, const bench_row *row) {
 }
 
 static void json_row(bench_run *run, const bench_row *row, const figures *f) {
-    rw_json_writer w = {.out = &run->rows};
+    rw_buf text = {.ctx = run->ctx};
+    rw_json_writer w = {.out = &text};
     const bench_samples *s = &row->samples;
-    if (run->rows.size)
-        rw_buf_text(&run->rows, ",\n  ");
     rw_json_begin_object(&w);
     rw_json_member_string(&w, "kernel", row->kernel);
     rw_json_member_string(&w, "shape", row->shape);
@@ -106,6 +143,8 @@ static void json_row(bench_run *run, const bench_row *row, const figures *f) {
     rw_json_member_double(&w, "p90_seconds", bench_quantile(s, 0.9));
     rw_json_member_u64(&w, "samples", s->count);
     rw_json_end_object(&w);
+    add_row(run, text.data, text.size);
+    rw_buf_free(&text);
 }
 
 void bench_print_row(bench_run *run, const bench_row *row) {
