@@ -39,7 +39,9 @@ rw_status rw_list_note(rw_file_list *list, const char *path, const char *name, c
                        rw_error *err);
 /* Tells the hash of what lies at `path`, when it is listed. */
 void rw_list_take(rw_file_list *list, const char *path, uint64_t bytes, const rw_sha256 *digest);
-/* Hashes what has no hash yet. */
+/* hashing.c: hashes what has no hash yet, side by side; what can't be read stays without one. */
+rw_status rw_list_hash_together(rw_context *ctx, rw_file_list *list, rw_error *err);
+/* The same, but what can't be read is an error. */
 rw_status rw_list_hash(rw_context *ctx, rw_file_list *list, rw_error *err);
 /* Both in one: for a small file. */
 rw_status rw_list_add(rw_context *ctx, rw_file_list *list, const char *path, const char *name,

@@ -81,6 +81,7 @@ static rw_status hash_item(rw_context *ctx, rw_listed_file *item, rw_error *err)
 }
 
 rw_status rw_list_hash(rw_context *ctx, rw_file_list *list, rw_error *err) {
+    RW_TRY(rw_list_hash_together(ctx, list, err));
     for (size_t i = 0; i < list->count; i++)
         if (!list->items[i].hashed)
             RW_TRY(hash_item(ctx, &list->items[i], err));

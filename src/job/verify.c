@@ -11,6 +11,9 @@
 
 enum { RECEIPT_LIMIT = 64 << 20 };
 
+/* Files that are hashed side by side; a receipt that names more has the rest hashed one by one. */
+enum { TOGETHER_MAX = 2048 };
+
 typedef struct verifying {
     rw_context *ctx;
     const rw_verify_options *options;
@@ -27,6 +30,7 @@ typedef struct verifying {
     const char *differs; /* the first check that failed */
     bool ok;
     bool weights_differ; /* a file with tensors has lost its hash */
+    rw_file_list hashed; /* what the receipt names, as it is now; names are paths */
 } verifying;
 
 /* ---- noting ---------------------------------------------------------------------------------- */
@@ -127,19 +131,31 @@ static bool safe_name(const char *name) {
     return true;
 }
 
+/* Mostly known already; what could not be read then says here why not. */
+static rw_status hash_path(verifying *v, const char *path, uint64_t *size, rw_sha256 *digest,
+                           rw_error *err) {
+    const rw_listed_file *known = rw_list_find(&v->hashed, path);
+    rw_file file;
+    if (known && known->hashed) {
+        *size = known->bytes;
+        *digest = known->digest;
+        return RW_OK;
+    }
+    RW_TRY(rw_file_open(v->ctx, path, &file, err));
+    *size = file.size;
+    rw_status status = rw_sha256_range(v->ctx, &file, 0, file.size, digest, err);
+    rw_file_close(&file);
+    return status;
+}
+
 /* *differs says how, NULL when the file is as listed. */
 static rw_status compare_file(verifying *v, const rw_json *listed, const char *path,
                               const char **differs, rw_error *err) {
-    rw_file file;
     rw_sha256 digest;
     char hex[65];
+    uint64_t bytes = rw_json_u64_or(rw_json_get(listed, "bytes"), 0), size = 0;
     *differs = NULL;
-    RW_TRY(rw_file_open(v->ctx, path, &file, err));
-    uint64_t bytes = rw_json_u64_or(rw_json_get(listed, "bytes"), 0), size = file.size;
-    rw_status status = rw_sha256_range(v->ctx, &file, 0, file.size, &digest, err);
-    rw_file_close(&file);
-    if (status != RW_OK)
-        return status;
+    RW_TRY(hash_path(v, path, &size, &digest, err));
     rw_sha256_hex(&digest, hex);
     if (size != bytes)
         *differs = rw_arena_format(&v->arena, "it has %llu bytes, the receipt says %llu",
@@ -269,6 +285,11 @@ static rw_status check_tables(verifying *v, rw_error *err) {
 
 /* ---- the patch, made again ------------------------------------------------------------------- */
 
+static const char *input_of(verifying *v) {
+    return v->options->input ? v->options->input
+                             : text_of(v, rw_json_path(v->manifest, "input.path"));
+}
+
 /* `input` names a directory or a file, whatever that is called by now; the later files of a split
    series lie beside the first. */
 static const char *input_file_path(verifying *v, const char *input, const char *name, bool first) {
@@ -299,6 +320,26 @@ static rw_status input_is_same(verifying *v, const char *input, const char **dif
             *differs = rw_arena_format(&v->arena, "%s: %s", name, how);
     }
     return RW_OK;
+}
+
+/* Everything that will be compared, output and input side by side. */
+static rw_status hash_all(verifying *v, rw_error *err) {
+    const rw_json *outputs = rw_json_path(v->manifest, "output.files");
+    const rw_json *inputs = rw_json_path(v->manifest, "input.files");
+    const char *input = input_of(v), *path;
+    for (const rw_json *file = outputs ? outputs->first : NULL; file; file = file->next) {
+        const char *name = text_of(v, rw_json_get(file, "name"));
+        path = safe_name(name) ? rw_path_join(&v->arena, v->root, name) : NULL;
+        if (path && v->hashed.count < TOGETHER_MAX)
+            RW_TRY(rw_list_note(&v->hashed, path, path, NULL, err));
+    }
+    for (const rw_json *file = inputs ? inputs->first : NULL; file; file = file->next) {
+        const char *name = text_of(v, rw_json_get(file, "name"));
+        path = safe_name(name) ? input_file_path(v, input, name, file == inputs->first) : NULL;
+        if (path && v->hashed.count < TOGETHER_MAX && rw_path_exists(input))
+            RW_TRY(rw_list_note(&v->hashed, path, path, NULL, err));
+    }
+    return rw_list_hash_together(v->ctx, &v->hashed, err);
 }
 
 static rw_status plan_again(verifying *v, const rw_source *source, rw_plan_result **plan,
@@ -350,9 +391,7 @@ static rw_status same_patch(verifying *v, const char *input, const char **differ
 }
 
 static rw_status check_patch(verifying *v, rw_error *err) {
-    const char *input =
-        v->options->input ? v->options->input : text_of(v, rw_json_path(v->manifest, "input.path"));
-    const char *differs = NULL;
+    const char *input = input_of(v), *differs = NULL;
     rw_error cause = {.offset = RW_NO_OFFSET};
     if (!v->options->input && !rw_path_exists(input))
         return RW_OK; /* not at hand */
@@ -452,6 +491,7 @@ static rw_status run_checks(verifying *v, rw_error *err) {
     RW_TRY(check_manifest(v, intact, err));
     RW_TRY(check_signature(v, err));
     RW_TRY(find_output(v, err));
+    RW_TRY(hash_all(v, err));
     RW_TRY(check_output_files(v, err));
     if (v->weights_differ)
         RW_TRY(locate_difference(v, err));
@@ -490,6 +530,7 @@ rw_status rw_verify(rw_context *ctx, const rw_verify_options *options, char **js
                        "name the receipt to verify");
     verifying v = {.ctx = ctx, .options = options, .arena = {.ctx = ctx}, .ok = true};
     v.text.ctx = v.checks.ctx = ctx;
+    v.hashed.arena = &v.arena;
     v.w.out = &v.checks;
     rw_json_begin_array(&v.w);
     rw_status status = run_checks(&v, err);

@@ -285,6 +285,32 @@ static void test_reproducible(void **state) {
     }
 }
 
+/* What is to be recalled is drawn: among seeds, and among trials, it is hardly ever the same. */
+static void test_values_differ(void **state) {
+    retrieval_test *test = *state;
+    enum { SAMPLES = 12 };
+    for (size_t t = 0; t < rw_task_count; t++) {
+        const rw_task *task = &rw_task_table[t];
+        rw_arena arena = {.ctx = test->ctx};
+        char *values[2 * SAMPLES];
+        size_t same = 0;
+        for (size_t i = 0; i < 2 * SAMPLES; i++) {
+            rw_sample sample;
+            const rw_sample_request request = {
+                task, &task->wordings[0],       i < SAMPLES ? i : 7, 400,
+                0.25, i < SAMPLES ? 3 : 100 + i};
+            make(test, &arena, &request, &sample);
+            const rw_span span = sample.spans[0];
+            values[i] = decode(test->tokenizer, &arena, sample.tokens + span.first, span.count);
+            for (size_t k = 0; k < i; k++)
+                same += strcmp(values[i], values[k]) == 0;
+        }
+        if (same > (task->copied ? 27 : 1))
+            fail_msg("%s: %zu pairs are the same", task->name, same);
+        rw_arena_free(&arena);
+    }
+}
+
 /* ---- the wordings file ----------------------------------------------------------------------- */
 
 static void test_wordings(void **state) {
@@ -317,6 +343,7 @@ int main(void) {
         cmocka_unit_test(test_repeat),
         cmocka_unit_test(test_key_value_is_full),
         cmocka_unit_test(test_reproducible),
+        cmocka_unit_test(test_values_differ),
         cmocka_unit_test(test_wordings),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
