@@ -14,12 +14,6 @@ typedef struct judge {
     const rw_measurement *before, *after;
 } judge;
 
-static rw_status paired_estimate(const judge *j, const rw_share *shares, size_t count,
-                                 rw_estimate *out, rw_error *err) {
-    *out = (rw_estimate){.value = rw_share_mean(shares, count), .n = count};
-    return rw_bootstrap(j->gate->ctx, shares, count, j->after->scope.seed, &out->ci, err);
-}
-
 /* Index of `document` in a list, or `count`. Documents of two measurements of the same data have
    the same index. */
 static size_t find_document(const uint32_t *documents, size_t count, uint32_t document) {
@@ -29,8 +23,27 @@ static size_t find_document(const uint32_t *documents, size_t count, uint32_t do
     return i;
 }
 
-static rw_share share_difference(rw_share a, rw_share b) {
-    return (rw_share){a.sum - b.sum, a.count};
+/* What documents gave, one share each. */
+typedef struct series {
+    const uint32_t *documents; /* [count] */
+    const rw_share *shares;    /* [count] */
+    size_t count;
+} series;
+
+/* Mean of a - b over the documents in both. */
+static rw_status estimate_difference(const judge *j, const series *a, const series *b,
+                                     rw_estimate *out, rw_error *err) {
+    rw_share *shares = rw_arena_alloc(&j->gate->arena, (a->count + 1) * sizeof *shares);
+    size_t count = 0;
+    if (!shares)
+        return rw_fail_memory(err, "gate", a->count * sizeof *shares);
+    for (size_t d = 0; d < a->count; d++) {
+        size_t at = find_document(b->documents, b->count, a->documents[d]);
+        if (at < b->count)
+            shares[count++] = (rw_share){a->shares[d].sum - b->shares[at].sum, a->shares[d].count};
+    }
+    *out = (rw_estimate){.value = rw_share_mean(shares, count), .n = count};
+    return rw_bootstrap(j->gate->ctx, shares, count, j->after->scope.seed, &out->ci, err);
 }
 
 /* ---- D0 -------------------------------------------------------------------------------------- */
@@ -87,18 +100,10 @@ static rw_status score_short_cost(const judge *j, rw_error *err) {
     if (!after)
         return RW_OK;
     const rw_row *before = find_row(j->before, after->length);
-    rw_share *shares =
-        rw_arena_alloc(&j->gate->arena, (after->document_count + 1) * sizeof *shares);
-    if (!shares)
-        return rw_fail_memory(err, "gate", after->document_count * sizeof *shares);
-    size_t count = 0;
-    for (size_t d = 0; d < after->document_count; d++) {
-        size_t at = find_document(before->documents, before->document_count, after->documents[d]);
-        if (at < before->document_count)
-            shares[count++] = share_difference(after->shares[d], before->shares[at]);
-    }
+    const series new = {after->documents, after->shares, after->document_count};
+    const series old = {before->documents, before->shares, before->document_count};
     scores->short_length = after->length;
-    return paired_estimate(j, shares, count, &scores->short_cost, err);
+    return estimate_difference(j, &new, &old, &scores->short_cost, err);
 }
 
 /* ---- D2 -------------------------------------------------------------------------------------- */
@@ -110,20 +115,14 @@ static const rw_tail_row *find_tail(const rw_measurement *m, size_t length, size
     return NULL;
 }
 
+/* Read with the last native window by the unextended model, minus read whole by the extended one.
+ */
 static rw_status score_gain(const judge *j, const rw_tail_row *after, const rw_tail_row *before,
                             rw_gain_score *out, rw_error *err) {
-    rw_share *shares =
-        rw_arena_alloc(&j->gate->arena, (after->document_count + 1) * sizeof *shares);
-    if (!shares)
-        return rw_fail_memory(err, "gate", after->document_count * sizeof *shares);
-    size_t count = 0;
-    for (size_t d = 0; d < after->document_count; d++) {
-        size_t at = find_document(before->documents, before->document_count, after->documents[d]);
-        if (at < before->document_count)
-            shares[count++] = share_difference(before->truncated[at], after->whole[d]);
-    }
+    const series cut = {before->documents, before->truncated, before->document_count};
+    const series whole = {after->documents, after->whole, after->document_count};
     out->length = after->length;
-    return paired_estimate(j, shares, count, &out->gain, err);
+    return estimate_difference(j, &cut, &whole, &out->gain, err);
 }
 
 static rw_status score_gains(const judge *j, rw_error *err) {
