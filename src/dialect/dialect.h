@@ -82,8 +82,8 @@ bool rw_companion_is_draft(const rw_source *source);
    named) among them: {"kind","path","rotation","covered"}. */
 void rw_companions_write(rw_json_writer *w, const rw_source *source, const char *draft);
 
-/* What is added to the target's own command so that `runtime` drafts with a checkpoint "DRAFT"; NULL
-   where nothing is typed. No override reaches a draft's rotation: its files have to say it. */
+/* What is added to the target's own command so that `runtime` drafts with a checkpoint "DRAFT";
+   NULL where nothing is typed. No override reaches a draft's rotation: its files have to say it. */
 const char *rw_companion_serve(rw_runtime runtime, rw_arena *arena, uint64_t context);
 
 /* The reader that speaks for the checkpoint: transformers5 for HF, llama.cpp for GGUF. */

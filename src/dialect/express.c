@@ -68,6 +68,11 @@ static const char *hf_advice(rw_runtime runtime, const rw_source *source,
     if (parameters && (early || runtime == RW_TRANSFORMERS4))
         return "it does not read rope_parameters, which is what this config has: use transformers "
                "5, or a config spelled with rope_scaling";
+    if (rw_model_type_of(source)->longrope_only && (early || runtime == RW_TRANSFORMERS4) &&
+        spec->method != RW_ROPE_LONGROPE)
+        return "it takes LongRoPE lists for this family and no amplitude with them: use "
+               "transformers "
+               "5, or --method ntk";
     if (spec->method == RW_ROPE_DYNAMIC && (runtime == RW_VLLM || runtime == RW_SGLANG))
         return "it freezes dynamic NTK at one length for all inputs: --method ntk is the same "
                "everywhere";
@@ -82,7 +87,7 @@ static const char *hf_advice(rw_runtime runtime, const rw_source *source,
         return "llama.cpp's converter keeps neither betas, truncate nor an attention factor: "
                "extend the converted GGUF instead, where they can be baked in";
     if (spec->method == RW_ROPE_LLAMA3 || spec->method == RW_ROPE_LONGROPE ||
-        rw_hf_needs_lists(spec))
+        rw_hf_needs_lists(source, spec))
         return "llama.cpp's converter makes no frequency factors for this architecture: extend the "
                "converted GGUF instead, or use --method yarn or ntk";
     return NULL;

@@ -163,8 +163,11 @@ rw_status rw_hf_dims(const rw_source *source, const rw_json *block, rw_layers la
 
 /* ---- theta ----------------------------------------------------------------------------------- */
 
-static const rw_json *theta_node(const rw_hf_rules *rules, const rw_json *object) {
-    for (const char *const *key = rules->theta_keys; *key; key++) {
+static const rw_json *theta_node(const rw_hf_rules *rules, const rw_source *source) {
+    const rw_json *object = source->language;
+    const char *only[] = {rw_model_type_of(source)->theta_key, NULL};
+    const char *const *key = only[0] && rules->own_names_only ? only : rules->theta_keys;
+    for (; *key; key++) {
         const rw_json *node = rw_json_get(object, *key);
         if (node && node->type == RW_JSON_NUMBER)
             return node;
@@ -174,9 +177,10 @@ static const rw_json *theta_node(const rw_hf_rules *rules, const rw_json *object
 
 static double default_theta(const rw_hf_read *read, rw_layers layers) {
     const rw_model_type *type = rw_model_type_of(read->source);
-    if (layers == RW_LAYERS_SLIDING || !(type->theta > 0))
+    double usual = read->rules->converts && type->theta5 > 0 ? type->theta5 : type->theta;
+    if ((layers == RW_LAYERS_SLIDING && type->dual == RW_DUAL_GEMMA3) || !(usual > 0))
         return 10000;
-    return type->theta;
+    return usual;
 }
 
 static bool theta_stands_elsewhere(const rw_source *source) {
@@ -191,7 +195,7 @@ static bool theta_stands_elsewhere(const rw_source *source) {
 static double theta_of(const rw_hf_read *read, bool block_counts, rw_layers layers) {
     const rw_json *node = block_counts ? rw_json_get(read->block, "rope_theta") : NULL;
     if (!node || node->type != RW_JSON_NUMBER)
-        node = layers == RW_LAYERS_SLIDING ? NULL : theta_node(read->rules, read->source->language);
+        node = layers == RW_LAYERS_SLIDING ? NULL : theta_node(read->rules, read->source);
     if (node)
         return node->number;
     double theta = default_theta(read, layers);
@@ -236,6 +240,8 @@ typedef struct group_place {
     const char *path;
     double theta; /* 0: to be found */
     bool theta_in_block;
+    bool split;   /* the class puts it into an object per layer type */
+    bool ignored; /* and then finds no method in it                  */
 } group_place;
 
 static rw_status read_group(const rw_hf_rules *rules, const rw_source *source,
@@ -248,8 +254,16 @@ static rw_status read_group(const rw_hf_rules *rules, const rw_source *source,
     snprintf(group->path, sizeof group->path, "%s", place->path);
     rw_rope_spec *spec = &group->spec;
     rw_rope_spec_init(spec);
-    rw_hf_read read = {rules,       source, place->block, place->outer,
-                       place->path, spec,   diagnostics,  err};
+    rw_hf_read read = {.rules = rules,
+                       .source = source,
+                       .block = place->block,
+                       .outer = place->outer,
+                       .split = place->split,
+                       .ignored = place->ignored,
+                       .path = place->path,
+                       .spec = spec,
+                       .diagnostics = diagnostics,
+                       .err = err};
     double partial = 1;
     RW_TRY(check_block(source, place->block, place->path, err));
     RW_TRY(rw_hf_dims(source, place->block, place->layers, &spec->head_dim, &spec->rotary_dim,
@@ -273,6 +287,23 @@ typedef struct found_block {
     bool theta_in_block;
 } found_block;
 
+/* What a class fills in where a config has no block at all. */
+static found_block class_block(const rw_hf_rules *rules, const rw_source *source,
+                               rw_diagnostics *diagnostics) {
+    const char *text = rw_model_type_of(source)->block;
+    const rw_json *block = NULL;
+    bool null = rw_json_get(source->language, "rope_scaling") && !rules->converts;
+    if (null) /* an argument that is given, to the classes of transformers 4 */
+        return (found_block){0};
+    if (!text || rw_json_parse(source->arena, rw_str_of(text), "class", &block, NULL) != RW_OK)
+        return (found_block){0};
+    rw_diagnose(diagnostics, "dialect.block_default", RW_INFO, true, source->language_path,
+                "the config has no rotary block; %s takes that of the class, %.*s with factor %g",
+                rw_runtime_name(rules->runtime), (int)rw_hf_rope_type(block).size,
+                rw_hf_rope_type(block).data, rw_json_number_or(rw_json_get(block, "factor"), 1));
+    return (found_block){block, "rope_parameters", rules->converts};
+}
+
 static found_block find_block(const rw_hf_rules *rules, const rw_source *source,
                               rw_diagnostics *diagnostics) {
     const rw_json *scaling = rw_hf_block(source->language, "rope_scaling");
@@ -288,7 +319,7 @@ static found_block find_block(const rw_hf_rules *rules, const rw_source *source,
         return (found_block){parameters, "rope_parameters", true};
     if (scaling)
         return (found_block){scaling, "rope_scaling", rules->theta_in_scaling};
-    return (found_block){0};
+    return class_block(rules, source, diagnostics);
 }
 
 /* rope_parameters = {"full_attention": {...}, "sliding_attention": {...}}; null: no rotation. */
@@ -328,11 +359,31 @@ static const char *theta_path(const rw_hf_rules *rules, const rw_source *source)
     return rw_join_path(source, source->language_path, key);
 }
 
-/* Gemma-3's local theta, or the same theta where only the block is for full attention. */
-static double sliding_theta(const rw_source *source, rw_dual dual, double full_theta) {
+/* Gemma-3's local theta; OLMo-3's is that of full attention, and in transformers 5 its class's. */
+static double sliding_theta(const rw_hf_rules *rules, const rw_source *source, rw_dual dual,
+                            double full_theta) {
+    double own = rw_model_type_of(source)->theta5;
     if (dual == RW_DUAL_FULL_ONLY)
-        return full_theta;
+        return rules->converts && own > 0 ? own : full_theta;
     return rw_json_number_or(rw_json_get(source->language, "rope_local_base_freq"), 10000);
+}
+
+/* transformers 5 lays an old block over {"rope_type": "default"}: one that names its method by
+   `type` alone has none then. A flat new block stays beside the object that it should be, unread.
+ */
+static void split_block(const rw_source *source, group_place *place, rw_diagnostics *diagnostics) {
+    bool flat = place->block && place->block == rw_hf_block(source->language, "rope_parameters");
+    bool named = !rw_json_is_null(rw_json_get(place->block, "rope_type"));
+    place->split = true;
+    if (!place->block || (named && !flat))
+        return;
+    rw_diagnose(
+        diagnostics, "dialect.block_ignored", RW_WARNING, true, place->path,
+        flat ? "transformers 5 ignores this block: it wants one per layer type here"
+             : "transformers 5 ignores this block: it wants \"rope_type\" here, and \"type\" "
+               "is not enough");
+    place->ignored = true;
+    place->theta_in_block = place->theta_in_block && !flat;
 }
 
 /* A flat block in a model whose sliding layers rotate plainly. */
@@ -340,16 +391,26 @@ static rw_status read_dual(const rw_hf_rules *rules, const rw_source *source, rw
                            group_place *place, rw_rope_set *out, rw_diagnostics *diagnostics,
                            rw_error *err) {
     place->layers = RW_LAYERS_FULL;
+    if (rules->converts)
+        split_block(source, place, diagnostics);
     RW_TRY(read_group(rules, source, place, out, diagnostics, err));
     const char *key = dual == RW_DUAL_GEMMA3 ? "rope_local_base_freq" : "rope_theta";
     group_place sliding = {.layers = RW_LAYERS_SLIDING,
                            .path = rw_join_path(source, source->language_path, key),
-                           .theta = sliding_theta(source, dual, out->group[0].spec.theta)};
+                           .theta = sliding_theta(rules, source, dual, out->group[0].spec.theta)};
     if (dual == RW_DUAL_FULL_ONLY && place->block)
         rw_diagnose(diagnostics, "dialect.full_attention_only", RW_INFO, false, place->path,
                     "the block is for full-attention layers only; transformers 5.12 applied it to "
                     "the sliding ones too (huggingface/transformers#46911)");
     return read_group(rules, source, &sliding, out, diagnostics, err);
+}
+
+/* A family with one table for all layers finds no type in an object of blocks: it fails, or takes
+   it for no scaling at all. */
+static bool knows_layer_types(const rw_hf_rules *rules, const rw_source *source) {
+    const rw_model_type *type = rw_model_type_of(source);
+    return rules->reads_parameters &&
+           (!rules->converts || !type->hf || type->layer_types || type->dual != RW_DUAL_NO);
 }
 
 rw_status rw_hf_read_set(const rw_hf_rules *rules, const rw_source *source, rw_rope_set *out,
@@ -358,10 +419,11 @@ rw_status rw_hf_read_set(const rw_hf_rules *rules, const rw_source *source, rw_r
     const char *path = found.block ? rw_join_path(source, source->language_path, found.key)
                                    : theta_path(rules, source);
     if (found.block && rw_hf_is_nested(found.block)) {
-        if (rules->reads_parameters)
+        if (knows_layer_types(rules, source))
             return read_nested(rules, source, &found, path, out, diagnostics, err);
         return rw_fail(err, RW_ERR_INPUT, "dialect.unreadable", path,
-                       "%s does not know blocks per layer type", rw_runtime_name(rules->runtime));
+                       "%s does not know blocks per layer type for this family",
+                       rw_runtime_name(rules->runtime));
     }
     rw_dual dual = rw_model_type_of(source)->dual;
     if (dual == RW_DUAL_FULL_ONLY && rules->no_flat_parameters && found.block &&

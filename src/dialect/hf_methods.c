@@ -41,11 +41,19 @@ static uint64_t whole(double value) {
     return value >= 1 && value <= 1e15 ? (uint64_t)value : 0;
 }
 
-/* L0: the config's own attribute, the block's, or M, in the order of the runtime. */
+/* The config's own attribute, which a class may fill in; 0: none. */
+static uint64_t top_origin(const rw_source *source) {
+    static const char key[] = "original_max_position_embeddings";
+    uint64_t stated = rw_json_u64_or(rw_json_get(source->language, key), 0);
+    return stated ? stated : rw_model_type_of(source)->origin;
+}
+
+/* L0: the config's own attribute, the block's, or M, in the order of the runtime. Blocks per layer
+   type know of no attribute. */
 static uint64_t origin(rw_hf_read *read) {
     static const char key[] = "original_max_position_embeddings";
     uint64_t window = rw_hf_window(read->source);
-    uint64_t top = rw_json_u64_or(rw_json_get(read->source->language, key), 0);
+    uint64_t top = read->outer || read->split ? 0 : top_origin(read->source);
     uint64_t own = whole(rw_json_number_or(rw_json_get(read->block, key), 0));
     if (top && own && top != own && read->rules->top_origin_wins)
         rw_diagnose(read->diagnostics, "dialect.two_origins", RW_WARNING, true, path_of(read, key),
@@ -218,8 +226,8 @@ static rw_status read_mscale(rw_hf_read *read, bool decided) {
 static void read_truncate(rw_hf_read *read) {
     const rw_json *node = rw_json_get(read->block, "truncate");
     bool wanted = rw_json_bool_or(node, true);
-    bool honoured =
-        read->rules->reads_truncate && (!read->outer || read->rules->truncate_when_nested);
+    bool honoured = read->rules->reads_truncate &&
+                    ((!read->outer && !read->split) || read->rules->truncate_when_nested);
     if (!wanted && !honoured)
         rw_diagnose(read->diagnostics, "dialect.truncate_ignored", RW_WARNING, true,
                     path_of(read, "truncate"), "%s does not honour truncate=false here",
@@ -235,7 +243,7 @@ static rw_status read_yarn_factor(rw_hf_read *read) {
     RW_TRY(number(read, "factor", &given, &spec->factor));
     if (given)
         return RW_OK;
-    if (!node)
+    if (!node || read->rules->strict_null)
         return required(read, "factor", &spec->factor);
     if (!spec->original_context)
         return RW_OK;
@@ -317,7 +325,6 @@ static rw_status ratio_amplitude(rw_hf_read *read, double ratio) {
 /* Where transformers 4 finds L0 and F: the top level alone, and then M/L0 replaces the factor. */
 static rw_status longrope_window(rw_hf_read *read, double *factor, bool *given) {
     const char *key = "original_max_position_embeddings";
-    const rw_json *language = read->source->language;
     rw_rope_spec *spec = read->spec;
     uint64_t window = rw_hf_window(read->source);
     RW_TRY(number(read, "factor", given, factor));
@@ -325,11 +332,14 @@ static rw_status longrope_window(rw_hf_read *read, double *factor, bool *given) 
         spec->original_context = origin(read);
         return RW_OK;
     }
-    uint64_t top = rw_json_u64_or(rw_json_get(language, key), 0);
+    uint64_t top = top_origin(read->source);
     spec->original_context = top ? top : window;
     if (top) {
         *factor = (double)window / (double)top;
         *given = true;
+    } else if (!*given && rw_json_is_null(rw_json_get(read->block, "attention_factor"))) {
+        return required(read, "factor",
+                        factor); /* M / L0 is not known, and nothing else is taken */
     } else if (!rw_json_is_null(rw_json_get(read->block, key))) {
         note_ignored(read, key, "dialect.origin_ignored",
                      " for LongRoPE: it wants it at the top level of the config");
@@ -353,7 +363,6 @@ static rw_status read_longrope(rw_hf_read *read) {
     bool given = false, decided = false;
     double factor = 1;
     spec->method = RW_ROPE_LONGROPE;
-    RW_TRY(check_su(read));
     RW_TRY(read_list(read, "short_factor", spec->short_factor));
     RW_TRY(read_list(read, "long_factor", spec->long_factor));
     RW_TRY(longrope_window(read, &factor, &given));
@@ -420,7 +429,25 @@ static void note_unknown_keys(rw_hf_read *read, const method_entry *entry) {
         }
 }
 
+/* What the family's own class makes of a type's name. */
+static rw_str translated(const rw_hf_read *read, rw_str type) {
+    const rw_model_type *model = rw_model_type_of(read->source);
+    bool old = rw_str_is(type, "su") || rw_str_is(type, "yarn");
+    return model->longrope_only && old ? rw_str_of("longrope") : type;
+}
+
+static bool is_known_here(const rw_hf_read *read, rw_str type) {
+    const rw_model_type *model = rw_model_type_of(read->source);
+    if (model->longrope_only)
+        return rw_str_is(type, "longrope") || rw_str_is(type, "default");
+    if (!read->rules->own_names_only || !model->hf)
+        return true;
+    return !rw_str_is(type, "su") && (!rw_str_is(type, "mrope") || model->mrope);
+}
+
 static const method_entry *find_method(const rw_hf_read *read, rw_str type) {
+    if (!is_known_here(read, type))
+        return NULL;
     for (size_t i = 0; i < sizeof methods / sizeof *methods; i++)
         if (rw_str_is(type, methods[i].type))
             return &methods[i];
@@ -436,10 +463,45 @@ static void note_two_types(rw_hf_read *read) {
                     (int)now.size, now.data, (int)old.size, old.data);
 }
 
+/* What transformers 4 asks of a block in some families. Phi-3: exactly these keys, and the
+   amplitude follows from the windows. */
+static rw_status check_family(rw_hf_read *read) {
+    static const char *const keys[] = {"type", "short_factor", "long_factor"};
+    const rw_model_type *model = rw_model_type_of(read->source);
+    if (read->rules->three_keys && model->wants_rope_type &&
+        rw_json_is_null(rw_json_get(read->block, "rope_type")))
+        return rw_fail(read->err, RW_ERR_INPUT, "dialect.missing_key", path_of(read, "rope_type"),
+                       "%s needs \"rope_type\" in this family's block and fails to load with "
+                       "\"type\" alone",
+                       runtime_of(read));
+    if (!read->rules->three_keys || !model->longrope_only)
+        return RW_OK;
+    bool all = read->block->count == sizeof keys / sizeof *keys;
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
+        all = all && !rw_json_is_null(rw_json_get(read->block, keys[i]));
+    if (all)
+        return RW_OK;
+    return rw_fail(
+        read->err, RW_ERR_INPUT, "dialect.unreadable", read->path,
+        "%s wants exactly type, short_factor and long_factor in this family's block, and "
+        "fails to load any other",
+        runtime_of(read));
+}
+
+/* A family that takes LongRoPE only, or a name that no class here translates. */
+static const char *way_out(const rw_hf_read *read) {
+    return rw_model_type_of(read->source)->longrope_only
+               ? "this family takes LongRoPE lists only, which say any schedule"
+               : "NTK-aware is written as a new rope_theta";
+}
+
 rw_status rw_hf_read_method(rw_hf_read *read) {
-    if (!read->block)
+    if (!read->block || read->ignored)
         return read_none(read);
     rw_str type = rw_hf_rope_type(read->block);
+    RW_TRY(check_family(read));
+    RW_TRY(check_su(read));
+    type = translated(read, type);
     const method_entry *entry = find_method(read, type);
     if (!entry && read->rules->unknown_is_none) {
         rw_diagnose(read->diagnostics, "dialect.unknown_type", RW_WARNING, true, read->path,
@@ -448,9 +510,9 @@ rw_status rw_hf_read_method(rw_hf_read *read) {
     }
     if (!entry)
         return rw_fail(read->err, RW_ERR_INPUT, "dialect.unreadable", path_of(read, "rope_type"),
-                       "%s knows no rope_type \"%.*s\" and fails when it builds the model; "
-                       "NTK-aware is written as a new rope_theta",
-                       runtime_of(read), (int)(type.size < 40 ? type.size : 40), type.data);
+                       "%s knows no rope_type \"%.*s\" here and fails to load it; %s",
+                       runtime_of(read), (int)(type.size < 40 ? type.size : 40), type.data,
+                       way_out(read));
     note_two_types(read);
     note_unknown_keys(read, entry);
     return entry->read(read);

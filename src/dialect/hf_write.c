@@ -112,6 +112,16 @@ static void want_llama3(hf_writer *w) {
     want_integer(w, "original_max_position_embeddings", w->spec->original_context);
 }
 
+/* Phi-3 in transformers 4 takes type and lists only; then the windows must say the rest: the factor
+   is M / L0, the amplitude LongRoPE's own. */
+static bool three_keys_suffice(const hf_writer *w, const rw_rope_table *table) {
+    double factor = (double)w->context / (double)w->spec->original_context;
+    double usual = factor > 1 ? sqrt(1 + log(factor) / log((double)w->spec->original_context)) : 1;
+    return rw_model_type_of(w->source)->longrope_only &&
+           targets_any(w, 1u << RW_TRANSFORMERS4 | 1u << RW_TRANSFORMERS4_EARLY) &&
+           fabs(table->attention_factor - usual) <= 4e-7 * usual;
+}
+
 /* LongRoPE, or any schedule in its lists: base_k / w_k, with the amplitude spelled out. */
 static rw_status want_longrope(hf_writer *w) {
     const rw_rope_spec *spec = w->spec;
@@ -134,6 +144,8 @@ static rw_status want_longrope(hf_writer *w) {
         want_list(w, "short_factor", factors, pairs);
         want_list(w, "long_factor", factors, pairs);
     }
+    if (three_keys_suffice(w, &table))
+        return RW_OK;
     want_number(w, "factor", spec->factor);
     want_integer(w, "original_max_position_embeddings", spec->original_context);
     want_number(w, "attention_factor", table.attention_factor);
@@ -144,7 +156,16 @@ static rw_status want_longrope(hf_writer *w) {
     return RW_OK;
 }
 
-bool rw_hf_needs_lists(const rw_rope_spec *spec) {
+/* Does the spec change single frequencies, so that theta alone can't say it? */
+static bool is_schedule(const rw_rope_spec *spec) {
+    return spec->method != RW_ROPE_NONE && spec->method != RW_ROPE_BASE &&
+           spec->method != RW_ROPE_NTK && spec->method != RW_ROPE_DYNAMIC &&
+           spec->method != RW_ROPE_LONGROPE;
+}
+
+bool rw_hf_needs_lists(const rw_source *source, const rw_rope_spec *spec) {
+    if (rw_model_type_of(source)->longrope_only && is_schedule(spec))
+        return true;
     if (spec->method == RW_ROPE_PER_PAIR || spec->pair_factor_count)
         return true;
     bool ignores_amplitude = spec->method == RW_ROPE_NONE || spec->method == RW_ROPE_BASE ||
@@ -154,8 +175,8 @@ bool rw_hf_needs_lists(const rw_rope_spec *spec) {
 }
 
 /* The name of the type that carries this spec. */
-static const char *type_name(const rw_rope_spec *spec) {
-    if (rw_hf_needs_lists(spec))
+static const char *type_name(const rw_source *source, const rw_rope_spec *spec) {
+    if (rw_hf_needs_lists(source, spec))
         return "longrope";
     switch (spec->method) {
     case RW_ROPE_NTK_BY_PARTS:
@@ -171,7 +192,7 @@ static const char *type_name(const rw_rope_spec *spec) {
 
 static rw_status want_method(hf_writer *w) {
     const rw_rope_spec *spec = w->spec;
-    const char *type = type_name(spec);
+    const char *type = type_name(w->source, spec);
     if (strcmp(type, "longrope") == 0)
         return want_longrope(w);
     if (strcmp(type, "yarn") == 0)
@@ -185,8 +206,8 @@ static rw_status want_method(hf_writer *w) {
 }
 
 /* Theta that says the whole rotation where the type is "default": NTK-aware is a new base. */
-static double theta_to_write(const rw_rope_spec *spec) {
-    if (spec->method != RW_ROPE_NTK || rw_hf_needs_lists(spec))
+static double theta_to_write(const rw_source *source, const rw_rope_spec *spec) {
+    if (spec->method != RW_ROPE_NTK || rw_hf_needs_lists(source, spec))
         return spec->theta;
     double d = spec->rotary_dim;
     return (float)(spec->theta * pow(spec->factor, d / (d - 2)));
@@ -313,12 +334,15 @@ static bool has_foreign_keys(const rw_json *block) {
 }
 
 static void want_types(hf_writer *w, const rw_json *block, bool both) {
-    const char *type = type_name(w->spec);
+    const char *type = type_name(w->source, w->spec);
     const char *old = type;
     if (strcmp(type, "default") == 0 &&
         rw_str_is(rw_json_string_or(rw_json_get(block, "type"), ""), "mrope"))
         old = "mrope"; /* what older readers know M-RoPE by */
-    want_text(w, "rope_type", type);
+    bool three = strcmp(type, "longrope") == 0 && rw_model_type_of(w->source)->longrope_only &&
+                 targets_any(w, 1u << RW_TRANSFORMERS4 | 1u << RW_TRANSFORMERS4_EARLY);
+    if (!three)
+        want_text(w, "rope_type", type);
     if (both || rw_json_get(block, "type"))
         want_text(w, "type", old);
 }
@@ -329,7 +353,7 @@ static rw_status collect(hf_writer *w, const rw_json *block, bool both_types, bo
     want_types(w, block, both_types);
     RW_TRY(want_method(w));
     if (with_theta || rw_json_get(block, "rope_theta"))
-        want_number(w, "rope_theta", theta_to_write(w->spec));
+        want_number(w, "rope_theta", theta_to_write(w->source, w->spec));
     return w->failed ? rw_fail_memory(w->err, "rope block", 0) : RW_OK;
 }
 
@@ -356,7 +380,9 @@ static rw_status write_scaling(hf_writer *w, const rw_json *level, const char *b
     key_path place;
     path_begin(&place, base);
     RW_TRY(collect(w, block, true, false));
-    if (strcmp(type_name(w->spec), "default") == 0 && !has_foreign_keys(block))
+    bool plain = strcmp(type_name(w->source, w->spec), "default") == 0;
+    /* where a class has a block of its own, null means that one, and "default" has to be said */
+    if (plain && !has_foreign_keys(block) && !rw_model_type_of(w->source)->block)
         return block ? set_at(w, &place, "rope_scaling", "null") : RW_OK;
     if (!block)
         return add_block(w, &place, "rope_scaling");
@@ -382,19 +408,20 @@ static rw_status set_number(hf_writer *w, const rw_json *level, const char *base
 /* Theta at its own level: where it stands, under the name it has there. */
 static rw_status write_theta(hf_writer *w, const rw_json *level, const char *base, double before) {
     static const char *const keys[] = {"rope_theta", "rotary_emb_base", NULL};
-    double theta = theta_to_write(w->spec);
+    double theta = theta_to_write(w->source, w->spec);
     for (const char *const *key = keys; *key; key++)
         if (!rw_json_is_null(rw_json_get(level, *key)))
             return set_number(w, level, base, *key, theta, false);
     if (theta == before || rw_hf_block(level, "rope_parameters"))
         return RW_OK; /* the class default it is, or it stands in the block */
-    return set_number(w, level, base, "rope_theta", theta, false);
+    const char *only = rw_model_type_of(w->source)->theta_key;
+    return set_number(w, level, base, only ? only : "rope_theta", theta, false);
 }
 
-static bool has_origin(const rw_rope_spec *spec) {
+static bool has_origin(const rw_source *source, const rw_rope_spec *spec) {
     return spec->method == RW_ROPE_YARN || spec->method == RW_ROPE_NTK_BY_PARTS ||
            spec->method == RW_ROPE_LLAMA3 || spec->method == RW_ROPE_LONGROPE ||
-           rw_hf_needs_lists(spec);
+           rw_hf_needs_lists(source, spec);
 }
 
 /* The config's own original window: it wins over the block's in transformers 5; transformers 4
@@ -402,10 +429,12 @@ static bool has_origin(const rw_rope_spec *spec) {
 static rw_status write_origin(hf_writer *w, const rw_json *level, const char *base) {
     const char *key = "original_max_position_embeddings";
     const rw_rope_spec *spec = w->spec;
-    if (!has_origin(spec))
+    if (!has_origin(w->source, spec))
         return RW_OK;
-    bool longrope = strcmp(type_name(spec), "longrope") == 0;
-    bool needed = longrope && targets_any(w, 1u << RW_TRANSFORMERS4 | 1u << RW_TRANSFORMERS4_EARLY);
+    bool longrope = strcmp(type_name(w->source, spec), "longrope") == 0;
+    uint64_t filled_in = rw_model_type_of(w->source)->origin; /* and then it wins */
+    bool needed = longrope && filled_in && filled_in != spec->original_context;
+    needed |= longrope && targets_any(w, 1u << RW_TRANSFORMERS4 | 1u << RW_TRANSFORMERS4_EARLY);
     needed |= spec->method == RW_ROPE_LLAMA3 && spec->original_context != 8192 &&
               targets_any(w, 1u << RW_LLAMA_CPP);
     if (!needed && rw_json_is_null(rw_json_get(level, key)))

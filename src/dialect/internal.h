@@ -34,6 +34,10 @@ typedef struct rw_hf_rules {
     bool longrope_ratio_amplitude; /* LongRoPE's A from M/L0 or the mscale keys, nothing else  */
     bool dynamic_is_static;        /* dynamic NTK frozen at M * s                              */
     bool su_needs_origin;    /* type "su" only with an original window in the block itself     */
+    bool own_names_only;     /* "su" and "mrope" only where the family's class translates them  */
+    bool converts;           /* splits an old block over layer types as its classes do (v5)     */
+    bool strict_null;        /* "factor": null fails to load */
+    bool three_keys;         /* LongRoPE-only families: type, short_factor, long_factor, no more */
     bool v2_plain_logits;    /* DeepSeek-V2's attention has no mscale                           */
     bool no_flat_parameters; /* cannot split a flat rope_parameters over OLMo-3's layer types   */
     bool has_ntk;            /* knows a type "ntk" (vLLM's own schedule)                 */
@@ -47,6 +51,8 @@ typedef struct rw_hf_read {
     const rw_source *source;
     const rw_json *block; /* the object with the method's keys, or NULL: no scaling           */
     const rw_json *outer; /* the object of per-layer-type blocks it stands in, or NULL         */
+    bool split;           /* an old block that the family's class puts into such an object    */
+    bool ignored;         /* and in which it then finds no method                              */
     const char *path;     /* of `block` (or of theta when there is none)                       */
     rw_rope_spec *spec;   /* theta and dims are filled before the method is                    */
     rw_diagnostics *diagnostics;
@@ -75,15 +81,23 @@ typedef enum rw_dual { RW_DUAL_NO, RW_DUAL_GEMMA3, RW_DUAL_FULL_ONLY } rw_dual;
 
 /* A model type that rotates. Zero or NULL: the usual (theta 10000, whole head, half pairs). */
 typedef struct rw_model_type {
-    const char *hf;    /* model_type */
-    const char *gguf;  /* general.architecture, NULL: llama.cpp has none known to us */
-    double theta;      /* class default when the config states none */
-    double partial;    /* class default of partial_rotary_factor    */
-    uint32_t head_dim; /* class default when neither it nor heads and width are stated */
-    uint64_t window;   /* class default of max_position_embeddings */
-    bool interleaved;  /* pairs of the HF checkpoint                */
+    const char *hf;        /* model_type */
+    const char *gguf;      /* general.architecture, NULL: llama.cpp has none known to us */
+    double theta;          /* class default when the config states none */
+    double partial;        /* class default of partial_rotary_factor    */
+    uint32_t head_dim;     /* class default when neither it nor heads and width are stated */
+    uint64_t window;       /* class default of max_position_embeddings */
+    uint64_t origin;       /* class default of the top-level original_max_position_embeddings */
+    double theta5;         /* class default of theta in transformers 5, where that differs */
+    const char *theta_key; /* the only key beside a block that its class reads theta from */
+    const char *block;     /* class default of the block, JSON */
+    bool interleaved;      /* pairs of the HF checkpoint                */
     bool gguf_interleaved;
-    bool gguf_factors; /* its graph passes rope_freqs / rope_factors to the rotation */
+    bool gguf_factors;    /* its graph passes rope_freqs / rope_factors to the rotation */
+    bool longrope_only;   /* its class takes no other type, and means LongRoPE by "yarn" */
+    bool layer_types;     /* its rotary module has a table per layer type (and see `dual`) */
+    bool wants_rope_type; /* `type` alone fails in transformers 4 */
+    bool mrope;           /* its class translates the type "mrope" */
     rw_dual dual;
 } rw_model_type;
 
@@ -108,7 +122,7 @@ rw_status rw_hf_dims(const rw_source *source, const rw_json *block, rw_layers la
                      uint32_t *head_dim, uint32_t *rotary_dim, double *partial, rw_error *err);
 
 /* Must this spec be written as LongRoPE lists, because no type of its own carries it? */
-bool rw_hf_needs_lists(const rw_rope_spec *spec);
+bool rw_hf_needs_lists(const rw_source *source, const rw_rope_spec *spec);
 /* Must it be baked into rope_freqs.weight in a GGUF? */
 bool rw_gguf_needs_factors(const rw_rope_spec *spec);
 

@@ -351,6 +351,11 @@ static void readers_resolve_the_published_numbers(void **state) {
 /* ---- dynamic NTK: 6.4
  * ------------------------------------------------------------------------------ */
 
+#define GEMMA3                                                                                     \
+    "{\"model_type\":\"gemma3_text\",\"hidden_size\":4096,\"num_attention_heads\":32,"             \
+    "\"num_hidden_layers\":2,\"intermediate_size\":64,\"vocab_size\":32,\"head_dim\":128,"         \
+    "\"max_position_embeddings\":4096,"
+
 #define LLAMA                                                                                      \
     "{\"model_type\":\"llama\",\"hidden_size\":4096,\"num_attention_heads\":32,"                   \
     "\"num_hidden_layers\":2,\"intermediate_size\":64,\"vocab_size\":32,"                          \
@@ -500,7 +505,7 @@ static void betas_default_and_truncate(void **state) {
               RW_TRANSFORMERS5, &spec, RW_OK, NULL);
     assert_true(spec.beta_fast == 32 && spec.beta_slow == 1 && !spec.truncate);
     /* inside a per-layer block transformers 5 looks for truncate at the wrong level */
-    read_text(LLAMA "\"rope_parameters\":{\"full_attention\":{" YARN ",\"rope_theta\":1e4,"
+    read_text(GEMMA3 "\"rope_parameters\":{\"full_attention\":{" YARN ",\"rope_theta\":1e4,"
                     "\"truncate\":false}}}",
               RW_TRANSFORMERS5, &spec, RW_OK, NULL);
     assert_true(spec.truncate);

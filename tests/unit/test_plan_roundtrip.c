@@ -143,6 +143,13 @@ static bool shares_theta(const char *fixture, const char *method) {
            (strcmp(method, "ntk") == 0 || strcmp(method, "base") == 0);
 }
 
+/* Phi-3 in transformers 4 takes LongRoPE lists and no amplitude: of the methods here only a new theta
+   can be said so. */
+static rw_targets out_of_reach(const char *fixture, const char *method) {
+    bool lists_only = strncmp(fixture, "phi", 3) == 0 && strcmp(method, "ntk") != 0;
+    return lists_only ? 1u << RW_TRANSFORMERS4 : 0;
+}
+
 static rw_targets default_targets(const char *fixture) {
     opened o;
     open_path(&o, fixture_path(fixture));
@@ -161,7 +168,9 @@ static void every_method_in_every_spelling(void **state) {
             print_message("%-16s %-13s %02x\n", fixtures[f], methods[m], targets);
             /* a target that was left out proves nothing */
             bool must = m <= 4 && !shares_theta(fixtures[f], methods[m]);
-            if (must && targets != default_targets(fixtures[f]))
+            rw_targets wanted =
+                default_targets(fixtures[f]) & ~out_of_reach(fixtures[f], methods[m]);
+            if (must && targets != wanted)
                 fail_msg("%s, %s: only %02x", fixtures[f], methods[m], targets);
         }
 }
