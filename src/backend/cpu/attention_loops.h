@@ -220,8 +220,8 @@ INLINE four add_block(const rw_element element, const size_t rows, const float *
     return sums;
 }
 
-INLINE void store_sums(float *to, four s) {
-    _mm_storeu_ps(to, v_sums(s.row[0], s.row[1], s.row[2], s.row[3]));
+INLINE vec sum_rows(four s) {
+    return v_four_sums(s.row[0], s.row[1], s.row[2], s.row[3]);
 }
 
 /* Asks for a row that will be wanted soon: heads alternate in memory, which the processor's own
@@ -251,9 +251,8 @@ INLINE void score_quad(const rw_element element, const size_t rows, const rw_qua
                 s3 = add_block(element, rows, quad->q, quad->qk_dim, k3, d, s3);
             }
         }
-        store_sums(quad->scores + j * 4, s0), store_sums(quad->scores + (j + 1) * 4, s1);
-        if (FEW_KEYS > 2)
-            store_sums(quad->scores + (j + 2) * 4, s2), store_sums(quad->scores + (j + 3) * 4, s3);
+        v_store(quad->scores + j * 4,
+                v_end_sums(sum_rows(s0), sum_rows(s1), sum_rows(s2), sum_rows(s3)));
     }
 }
 

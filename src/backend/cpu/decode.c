@@ -12,7 +12,9 @@ enum {
     ROWS = 8,         /* queries times group at most, unless there is one query */
     RANGES = 32,      /* at most */
     RANGE_KEYS = 256, /* at least */
-    BLOCK = 64        /* keys at a time */
+    BLOCK = 64,       /* keys at a time at most */
+    BLOCK_LEAST = 16,
+    AHEAD = 128 * 1024 /* bytes asked for ahead of their use: they must still be there then */
 };
 
 bool rw_is_decode(const rw_op_attention *a) {
@@ -27,7 +29,16 @@ typedef struct plan {
     size_t qk_dim, v_dim;      /* whole vectors */
     size_t begin, end;         /* keys that any query sees */
     size_t step, ranges;
+    size_t block; /* keys at a time */
 } plan;
+
+/* All heads of a block's keys and values are AHEAD bytes at most. */
+static size_t block_of(const rw_op_attention *a) {
+    size_t key = rw_element_bytes(a->k.element, a->k.shape[1] * a->k.shape[2]) +
+                 rw_element_bytes(a->v.element, a->v.shape[1] * a->v.shape[2]);
+    size_t keys = AHEAD / key / BLOCK_LEAST * BLOCK_LEAST;
+    return keys < BLOCK_LEAST ? BLOCK_LEAST : rw_min_size(keys, BLOCK);
+}
 
 static plan plan_of(const rw_op_attention *a) {
     size_t n = a->q.shape[0], unused;
@@ -42,6 +53,7 @@ static plan plan_of(const rw_op_attention *a) {
         p.end = p.begin;
     size_t step = rw_round_up(rw_tiles_of(p.end - p.begin, RANGES), BLOCK);
     p.step = step > RANGE_KEYS ? step : RANGE_KEYS;
+    p.block = block_of(a);
     p.ranges = rw_tiles_of(p.end - p.begin, p.step);
     return p;
 }
@@ -95,9 +107,10 @@ static rw_packed_rows wide_rows(const float *rows, size_t count, size_t dims) {
 }
 
 /* Rows of a head as they lie; the block after them is asked for on the way. */
-static rw_packed_rows rows_in_place(const rw_view *view, const block *b, size_t count) {
+static rw_packed_rows rows_in_place(const rw_view *view, const block *b, size_t count,
+                                    size_t ahead) {
     rw_packed_rows rows = rw_rows_of(view, b->kv_head, b->begin, count);
-    rows.ahead = BLOCK * rows.apart;
+    rows.ahead = ahead * rows.apart;
     rows.fetch = rw_element_bytes(view->element, rows.n);
     return rows;
 }
@@ -106,7 +119,7 @@ static rw_packed_rows rows_in_place(const rw_view *view, const block *b, size_t 
    behind the last dim. */
 static void open_keys(const plan *p, block *b, size_t count) {
     const rw_op_attention *a = p->a;
-    b->k = rows_in_place(&a->k, b, count);
+    b->k = rows_in_place(&a->k, b, count, p->block);
     if (!a->k_cos.buffer && b->k.n == p->qk_dim)
         return;
     memset(b->wide_k, 0, count * p->qk_dim * sizeof *b->wide_k);
@@ -115,7 +128,7 @@ static void open_keys(const plan *p, block *b, size_t count) {
 }
 
 static void open_values(const plan *p, block *b, size_t count) {
-    b->v = rows_in_place(&p->a->v, b, count);
+    b->v = rows_in_place(&p->a->v, b, count, p->block);
     if (b->v.n == p->v_dim)
         return;
     memset(b->wide_v, 0, count * p->v_dim * sizeof *b->wide_v);
@@ -184,11 +197,11 @@ static void range_run(const rw_cpu_isa *isa, const rw_op *op, size_t tile, void 
     b.wide_k = b.scores + (BLOCK + 4) * 4;
     b.wide_v = b.wide_k + BLOCK * p.qk_dim;
     open_parts(&p, shared, tile);
-    for (; key < end; key += BLOCK)
+    for (; key < end; key += p.block)
         for (b.kv_head = 0; b.kv_head < p.a->k.shape[1]; b.kv_head++) {
             b.begin = key;
-            open_keys(&p, &b, rw_min_size(BLOCK, end - key));
-            open_values(&p, &b, rw_min_size(BLOCK, end - key));
+            open_keys(&p, &b, rw_min_size(p.block, end - key));
+            open_values(&p, &b, rw_min_size(p.block, end - key));
             for (size_t quad = 0; quad < p.quads; quad++, b.k.fetch = b.v.fetch = 0)
                 attend(&p, &b, quad, part_of(&p, shared, tile, b.kv_head, quad));
         }

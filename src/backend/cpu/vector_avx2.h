@@ -135,10 +135,17 @@ INLINE vec v_load_i8(const char *p) {
 
 /* ---- across lanes ---------------------------------------------------------------------------- */
 
-/* The sums of four vectors' lanes, side by side. */
-INLINE __m128 v_sums(vec a, vec b, vec c, vec d) {
-    vec sums = _mm256_hadd_ps(_mm256_hadd_ps(a, b), _mm256_hadd_ps(c, d));
-    return _mm_add_ps(_mm256_castps256_ps128(sums), _mm256_extractf128_ps(sums, 1));
+/* Four sums begun: of a, b, c, d, in every four lanes. */
+INLINE vec v_four_sums(vec a, vec b, vec c, vec d) {
+    __m256d ab = _mm256_castps_pd(v_add(_mm256_unpacklo_ps(a, b), _mm256_unpackhi_ps(a, b)));
+    __m256d cd = _mm256_castps_pd(v_add(_mm256_unpacklo_ps(c, d), _mm256_unpackhi_ps(c, d)));
+    return v_add(_mm256_castpd_ps(_mm256_unpacklo_pd(ab, cd)),
+                 _mm256_castpd_ps(_mm256_unpackhi_pd(ab, cd)));
+}
+/* What was begun FEW_KEYS times, ended and side by side. */
+INLINE vec v_end_sums(vec k0, vec k1, vec k2, vec k3) {
+    (void)k2, (void)k3;
+    return v_add(_mm256_permute2f128_ps(k0, k1, 0x20), _mm256_permute2f128_ps(k0, k1, 0x31));
 }
 /* Lanes i, i + 4, ... added, or the largest of them. */
 INLINE __m128 v_add_quads(vec x) {

@@ -126,11 +126,18 @@ INLINE vec v_load_i8(const char *p) {
 INLINE __m256 halves(vec x) {
     return _mm256_add_ps(_mm512_castps512_ps256(x), _mm512_extractf32x8_ps(x, 1));
 }
-/* The sums of four vectors' lanes, side by side. */
-INLINE __m128 v_sums(vec a, vec b, vec c, vec d) {
-    __m256 sums =
-        _mm256_hadd_ps(_mm256_hadd_ps(halves(a), halves(b)), _mm256_hadd_ps(halves(c), halves(d)));
-    return _mm_add_ps(_mm256_castps256_ps128(sums), _mm256_extractf128_ps(sums, 1));
+/* Four sums begun: of a, b, c, d, in every four lanes. */
+INLINE vec v_four_sums(vec a, vec b, vec c, vec d) {
+    __m512d ab = _mm512_castps_pd(v_add(_mm512_unpacklo_ps(a, b), _mm512_unpackhi_ps(a, b)));
+    __m512d cd = _mm512_castps_pd(v_add(_mm512_unpacklo_ps(c, d), _mm512_unpackhi_ps(c, d)));
+    return v_add(_mm512_castpd_ps(_mm512_unpacklo_pd(ab, cd)),
+                 _mm512_castpd_ps(_mm512_unpackhi_pd(ab, cd)));
+}
+/* What was begun FEW_KEYS times, ended and side by side. */
+INLINE vec v_end_sums(vec k0, vec k1, vec k2, vec k3) {
+    vec low = v_add(_mm512_shuffle_f32x4(k0, k1, 0x44), _mm512_shuffle_f32x4(k0, k1, 0xee));
+    vec high = v_add(_mm512_shuffle_f32x4(k2, k3, 0x44), _mm512_shuffle_f32x4(k2, k3, 0xee));
+    return v_add(_mm512_shuffle_f32x4(low, high, 0x88), _mm512_shuffle_f32x4(low, high, 0xdd));
 }
 /* Lanes i, i + 4, ... added, or the largest of them. */
 INLINE __m128 v_add_quads(vec x) {
