@@ -230,7 +230,9 @@ static void show_dimension(cli *c, const rw_json *dimension) {
     rw_str reason = rw_json_string_or(rw_json_get(dimension, "reason"), "");
     cli_print(c, "  %.*s ", (int)dimension->key.size, dimension->key.data);
     cli_styled(c, style, "%-9s", status);
-    cli_print(c, " %s", cli_text(rw_json_get(dimension, "name"), ""));
+    cli_print(c, " %s%s", cli_text(rw_json_get(dimension, "name"), ""),
+              rw_json_bool_or(rw_json_get(dimension, "provisional"), false) ? " (provisional)"
+                                                                            : "");
     if (!rw_json_is_null(rw_json_get(dimension, "value")))
         cli_print(c, ": %s %s", cli_number(rw_json_get(dimension, "value"), "%.3g"),
                   cli_text(rw_json_get(dimension, "unit"), ""));

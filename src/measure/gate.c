@@ -221,7 +221,7 @@ static void judge_pack(const rw_scores *s, const rw_thresholds *t, rw_finding *o
         say(out, "the long items are right %.3f less often than the short ones, the limit is %g",
             drop, t->pack_drop);
     else if (out->provisional)
-        say(out, "%llu items are in the top bin of length: %llu make it firm",
+        say(out, "%llu items are in the top bin of length, %llu make it firm: give 50 to 200",
             (unsigned long long)s->pack_top.items, (unsigned long long)t->firm_items);
 }
 
