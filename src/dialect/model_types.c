@@ -2,9 +2,9 @@
  * model_types.c - model types that rotate, and what their classes assume when a config is silent.
  *
  * Pairing and GGUF modes: reference page 2.14 (llama.cpp's rope type per architecture). Class
- * defaults of theta and of the rotated part are those of the transformers configuration classes,
- * from memory where the page does not list them; a reader that falls back on one says so.
- * Which GGUF graphs take frequency factors: 4.2 (llama family, phi3).
+ * defaults of theta, the rotated part, window and block: transformers' configuration classes (5.23,
+ * and 4.57.6 where they differ), compared with this table one by one; a reader that falls back on
+ * one says so. Which GGUF graphs take frequency factors: 4.2 (llama family, phi3).
  */
 #include "dialect/internal.h"
 
@@ -33,7 +33,11 @@ static const rw_model_type model_types[] = {
               "\"mscale\":1.0,\"mscale_all_dim\":1.0}"},
     {.hf = "mistral3", .gguf = "mistral3", .gguf_interleaved = true},
     {.hf = "mistral4", .gguf = "mistral4", .interleaved = true, .gguf_interleaved = true},
-    {.hf = "mllama_text_model", .gguf = "mllama", .gguf_interleaved = true, .gguf_factors = true},
+    {.hf = "mllama_text_model",
+     .gguf = "mllama",
+     .theta = 5e5,
+     .gguf_interleaved = true,
+     .gguf_factors = true},
     {.hf = "llama4_text",
      .gguf = "llama4",
      .theta = 5e5,
@@ -52,14 +56,14 @@ static const rw_model_type model_types[] = {
     {.hf = "qwen3", .gguf = "qwen3", .head_dim = 128, .window = 32768},
     {.hf = "qwen3_moe", .gguf = "qwen3moe"},
     {.hf = "qwen3_next", .gguf = "qwen3next", .partial = 0.25},
-    {.hf = "qwen2_vl", .gguf = "qwen2vl", .mrope = true},
-    {.hf = "qwen2_vl_text", .gguf = "qwen2vl", .mrope = true},
-    {.hf = "qwen2_5_vl", .gguf = "qwen2vl", .mrope = true},
-    {.hf = "qwen2_5_vl_text", .gguf = "qwen2vl", .mrope = true},
-    {.hf = "qwen2_5_omni_text", .gguf = "qwen2vl", .mrope = true},
-    {.hf = "qwen3_vl_text", .gguf = "qwen3vl", .mrope = true},
-    {.hf = "qwen3_vl_moe_text", .gguf = "qwen3vlmoe", .mrope = true},
-    {.hf = "qwen3_omni_moe_text", .gguf = "qwen3vlmoe", .mrope = true},
+    {.hf = "qwen2_vl", .gguf = "qwen2vl", .theta = 1e6, .mrope = true},
+    {.hf = "qwen2_vl_text", .gguf = "qwen2vl", .theta = 1e6, .mrope = true},
+    {.hf = "qwen2_5_vl", .gguf = "qwen2vl", .theta = 1e6, .mrope = true},
+    {.hf = "qwen2_5_vl_text", .gguf = "qwen2vl", .theta = 1e6, .mrope = true},
+    {.hf = "qwen2_5_omni_text", .gguf = "qwen2vl", .theta = 1e6, .mrope = true},
+    {.hf = "qwen3_vl_text", .gguf = "qwen3vl", .theta = 5e6, .theta5 = 5e5, .mrope = true},
+    {.hf = "qwen3_vl_moe_text", .gguf = "qwen3vlmoe", .theta = 5e6, .theta5 = 5e5, .mrope = true},
+    {.hf = "qwen3_omni_moe_text", .gguf = "qwen3vlmoe", .theta = 1e6, .mrope = true},
     {.hf = "qwen3_5_text", .gguf = "qwen35", .partial = 0.25},
     {.hf = "qwen3_5_moe_text", .gguf = "qwen35moe", .partial = 0.25},
     {.hf = "phi", .gguf = "phi2", .partial = 0.5},

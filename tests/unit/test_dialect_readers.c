@@ -506,7 +506,7 @@ static void betas_default_and_truncate(void **state) {
     assert_true(spec.beta_fast == 32 && spec.beta_slow == 1 && !spec.truncate);
     /* inside a per-layer block transformers 5 looks for truncate at the wrong level */
     read_text(GEMMA3 "\"rope_parameters\":{\"full_attention\":{" YARN ",\"rope_theta\":1e4,"
-                    "\"truncate\":false}}}",
+                     "\"truncate\":false}}}",
               RW_TRANSFORMERS5, &spec, RW_OK, NULL);
     assert_true(spec.truncate);
     read_text(LLAMA "\"rope_scaling\":{" YARN ",\"beta_fast\":64,\"truncate\":false}}",

@@ -143,8 +143,8 @@ static bool shares_theta(const char *fixture, const char *method) {
            (strcmp(method, "ntk") == 0 || strcmp(method, "base") == 0);
 }
 
-/* Phi-3 in transformers 4 takes LongRoPE lists and no amplitude: of the methods here only a new theta
-   can be said so. */
+/* Phi-3 in transformers 4 takes LongRoPE lists and no amplitude: of the methods here only a new
+   theta can be said so. */
 static rw_targets out_of_reach(const char *fixture, const char *method) {
     bool lists_only = strncmp(fixture, "phi", 3) == 0 && strcmp(method, "ntk") != 0;
     return lists_only ? 1u << RW_TRANSFORMERS4 : 0;
