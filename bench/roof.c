@@ -99,11 +99,17 @@ typedef struct together {
     atomic_uint sink; /* results go somewhere, so that they are made */
 } together;
 
+/* Eight streams at once: the prefetcher of a core follows each through its page, and one alone
+   brings two thirds of what the memory gives. */
 static uint64_t sum_words(const uint64_t *words, size_t count) {
+    enum { STREAMS = 8, LINE = 32 };
     uint64_t sum[8] = {0};
-    for (size_t i = 0; i + 8 <= count; i += 8)
-        for (size_t j = 0; j < 8; j++)
-            sum[j] += words[i + j];
+    size_t part = count / STREAMS;
+    for (size_t i = 0; i + LINE <= part; i += LINE)
+        for (size_t stream = 0; stream < STREAMS; stream++)
+            for (size_t j = 0; j < LINE; j += 8)
+                for (size_t k = 0; k < 8; k++)
+                    sum[k] += words[stream * part + i + j + k];
     return sum[0] + sum[1] + sum[2] + sum[3] + sum[4] + sum[5] + sum[6] + sum[7];
 }
 
