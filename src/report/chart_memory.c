@@ -9,15 +9,18 @@
 
 enum { WIDTH = 480, ROW = 34, LEFT = 62, RIGHT = 92 };
 
+/* Weights may be pages of the file instead of memory of ours: it takes both to run. */
 static const struct {
-    const char *key, *name, *cls;
-} parts[] = {{"weights", "weights", "kept"},
-             {"kv", "keys and values", "stretched"},
-             {"activations", "activations", "blended"}};
+    const char *key, *more, *name, *cls;
+} parts[] = {{"weights", "mapped", "weights", "kept"},
+             {"kv", NULL, "keys and values", "stretched"},
+             {"activations", "program", "activations and program", "blended"}};
 enum { PARTS = sizeof parts / sizeof *parts };
 
 static double part_of(const rw_json *row, size_t i) {
     double bytes = rw_json_number_or(rw_json_get(row, parts[i].key), 0.0);
+    if (parts[i].more)
+        bytes += rw_json_number_or(rw_json_get(row, parts[i].more), 0.0);
     return bytes > 0.0 ? bytes : 0.0;
 }
 
@@ -86,8 +89,7 @@ static void draw_chart(rw_buf *out, const rw_json *rows) {
 }
 
 static void put_table(rw_buf *out, const rw_json *rows) {
-    static const char *const headings[] = {"context", "weights", "keys and values", "activations",
-                                           "all"};
+    static const char *const headings[] = {"context", "weights", "cache", "the rest", "all"};
     rw_html_table t;
     rw_table_begin(&t, out, headings, 5, 1);
     for (const rw_json *row = rows->first; row; row = row->next) {

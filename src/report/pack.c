@@ -35,12 +35,25 @@ static void put_rate(rw_html_table *t, const rw_json *bin) {
     put_interval(t->out, rw_json_get(bin, "ci95"));
 }
 
+/* Items that count neither way, where there are any. */
+static void put_left_out(rw_buf *out, const rw_json *bin) {
+    static const struct {
+        const char *key, *words;
+    } kinds[] = {{"closed_book", "closed book"}, {"unread", "unread"}, {"no_room", "no room"}};
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        if (!rw_json_u64_or(rw_json_get(bin, kinds[i].key), 0))
+            continue;
+        rw_buf_text(out, "<small>");
+        rw_html_number(out, rw_json_get(bin, kinds[i].key), 0);
+        rw_buf_format(out, " %s</small>", kinds[i].words);
+    }
+}
+
 static void put_bins(rw_buf *out, const rw_json *before, const rw_json *after) {
-    static const char *const headings[] = {"tokens", "before", "after", "closed book", "unread"};
-    static const char *const counts[] = {"closed_book", "unread"};
+    static const char *const headings[] = {"tokens", "before", "after"};
     const rw_json *bins = rw_json_get(after, "bins");
     rw_html_table t;
-    rw_table_begin(&t, out, headings, 5, 1);
+    rw_table_begin(&t, out, headings, 3, 1);
     for (const rw_json *bin = bins ? bins->first : NULL; bin; bin = bin->next) {
         double from = rw_json_number_or(rw_json_get(bin, "from"), 0);
         rw_table_row(&t);
@@ -48,12 +61,9 @@ static void put_bins(rw_buf *out, const rw_json *before, const rw_json *after) {
         rw_html_count(out, from + 1);
         rw_buf_text(out, " to ");
         rw_html_count(out, rw_json_number_or(rw_json_get(bin, "to"), NAN));
+        put_left_out(out, bin);
         put_rate(&t, bin_from(before, from));
         put_rate(&t, bin);
-        for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
-            rw_table_cell(&t);
-            rw_html_number(out, rw_json_get(bin, counts[i]), 0);
-        }
     }
     rw_table_end(&t);
 }

@@ -144,8 +144,9 @@ static void test_pack_and_wordings(void **state) {
         "\"passkey\",\"wording\":\"code\",\"length\":1,\"depth\":0,\"trials\":7,\"correct\":3}]}}");
     assert_balanced(page);
     static const char *const wanted[] = {
-        "Your own questions", "9 of 9", "8 of 9", "0.57 to 0.98", "1.250",       "0.50 to 2.00",
-        "4 items are longer", "6/7",    "3/7",    "5 of 7",       "0.35 to 0.92"};
+        "Your own questions", "9 of 9",   "8 of 9",        "0.57 to 0.98", "1.250", "0.50 to 2.00",
+        "4 items are longer", "3 unread", "1 closed book", "6/7",          "3/7",   "5 of 7",
+        "0.35 to 0.92"};
     for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++)
         if (!strstr(page, wanted[i]))
             fail_msg("the page lacks \"%s\"", wanted[i]);
