@@ -10,7 +10,7 @@
 
 #include "backend/cpu/vector_avx2.h"
 
-#include "backend/cpu/unary_loops.h"
+#include "backend/cpu/unary_loops.inc"
 
 static const rw_cpu_isa avx2 = {.weights = &rw_cpu_avx2_weights,
                                 .rows = &rw_avx2_rows,

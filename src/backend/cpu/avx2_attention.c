@@ -7,7 +7,7 @@
 
 #include "backend/cpu/vector_avx2.h"
 
-#include "backend/cpu/attention_loops.h"
+#include "backend/cpu/attention_loops.inc"
 
 const rw_cpu_attention rw_avx2_attention = {.lanes = LANES,
                                             .score = score,

@@ -10,7 +10,7 @@
 
 #include "backend/cpu/vector_avx512.h"
 
-#include "backend/cpu/unary_loops.h"
+#include "backend/cpu/unary_loops.inc"
 
 /* With instructions for int8 (VNNI), which came later. */
 static const rw_cpu_isa avx512_vnni = {.weights = &rw_cpu_avx512_vnni_weights,

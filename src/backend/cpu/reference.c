@@ -235,7 +235,7 @@ static void load_key(const rw_op_attention *a, size_t row, size_t head, float *k
 static double attend(const rw_op_attention *a, size_t i, size_t h, double *sum /* [v_dim] */) {
     size_t group = a->q.shape[1] / a->k.shape[1], dims = a->v.shape[2], begin, end;
     const float *q = rw_f32(&a->q, i, h);
-    float *v = (float *)(sum + dims), *k = v + dims;
+    float *v = (float *)(void *)(sum + dims), *k = v + dims;
     double max = -INFINITY, total = 0.0;
     memset(sum, 0, dims * sizeof *sum);
     rw_seen_keys(a, i, &begin, &end);
