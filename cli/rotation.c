@@ -84,8 +84,8 @@ static void show_picture(cli *c, const double *wavelengths, const double *ramps,
         cli_print(c, "  pair %-4zu %10.4g  ", k, wavelengths[k]);
         show_row(c, &p, wavelengths[k], ramps[k]);
     }
-    cli_print(c, "  tokens per turn, logarithmic; | native window%s\n",
-              context > native ? ", : target; - untouched, + on the ramp, # interpolated" : "");
+    cli_paragraph(c, 2, "tokens per turn, logarithmic; | native window%s",
+                  context > native ? ", : target; - untouched, + on the ramp, # interpolated" : "");
 }
 
 void cli_show_bands(cli *c, const rw_json *bands, double native, double context) {
