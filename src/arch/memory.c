@@ -104,8 +104,8 @@ static uint64_t attention_workspace(const widths *w) {
 }
 
 /* One thread's scratch for products with weights: a packed tile, 16 rows on their way there, scales
-   of int8 steps, and 512 rows of 64 logits (backend/cpu/weights.h). */
-enum { PRODUCT_WORKSPACE = 32 * 320 + 16 * 336 + 40 * 32 * 3 / 2 + 512 * 64 };
+   of int8 steps, 512 rows of sums and of 64 logits (backend/cpu/weights.h). */
+enum { PRODUCT_WORKSPACE = 32 * 320 + 16 * 336 + 40 * 32 * 3 / 2 + 512 * (32 + 64) };
 
 /* What the threads share. The rows that enter a product as int8, with a scale for 32 and an offset
    for 16 (backend/cpu/quantize.c): used with int8 arithmetic only. What the loss knows of each

@@ -227,10 +227,10 @@ RW_AVX2_INLINE pairs step_integers(const form f, const size_t rows, const rw_int
 }
 
 RW_AVX2_INLINE sums start(bool there, const rw_int8_product *t, size_t row) {
-    const float *c = t->c + row * t->ldc;
-    if (!there || !t->accumulate)
+    if (!there || !t->from)
         return (sums){_mm256_setzero_ps(), _mm256_setzero_ps()};
-    return (sums){_mm256_loadu_ps(c), _mm256_loadu_ps(c + LANES)};
+    const float *from = t->from + row * t->from_stride;
+    return (sums){_mm256_loadu_ps(from), _mm256_loadu_ps(from + LANES)};
 }
 
 RW_AVX2_INLINE void finish(bool there, sums s, const rw_int8_product *t, size_t row) {

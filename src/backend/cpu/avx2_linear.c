@@ -19,10 +19,10 @@ typedef struct sums {
 } sums;
 
 RW_AVX2_INLINE sums start(bool there, const rw_product *p, size_t row) {
-    const float *c = p->c + row * p->ldc;
-    if (!there || !p->accumulate)
+    if (!there || !p->from)
         return (sums){_mm256_setzero_ps(), _mm256_setzero_ps()};
-    return (sums){_mm256_loadu_ps(c), _mm256_loadu_ps(c + LANES)};
+    const float *from = p->from + row * p->from_stride;
+    return (sums){_mm256_loadu_ps(from), _mm256_loadu_ps(from + LANES)};
 }
 
 RW_AVX2_INLINE sums step(bool there, sums s, const float *a, __m256 b0, __m256 b1) {

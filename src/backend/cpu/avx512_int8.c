@@ -68,12 +68,12 @@ INLINE sums take(const form f, bool there, sums s, integers n, const rw_int8_pro
 }
 
 INLINE sums start(bool there, const rw_int8_product *t, size_t row) {
-    const float *c = t->c + row * t->ldc;
     sums s = {_mm512_setzero_ps(), _mm512_setzero_ps()};
-    if (there && t->accumulate) {
-        s.s0 = _mm512_loadu_ps(c);
+    if (there && t->from) {
+        const float *from = t->from + row * t->from_stride;
+        s.s0 = _mm512_loadu_ps(from);
         if (t->columns > LANES)
-            s.s1 = _mm512_loadu_ps(c + LANES);
+            s.s1 = _mm512_loadu_ps(from + LANES);
     }
     return s;
 }

@@ -22,12 +22,12 @@ typedef struct sums {
 } sums;
 
 INLINE sums start(bool there, bool wide, const rw_product *p, size_t row) {
-    const float *c = p->c + row * p->ldc;
     sums s = {_mm512_setzero_ps(), _mm512_setzero_ps()};
-    if (there && p->accumulate) {
-        s.s0 = _mm512_loadu_ps(c);
+    if (there && p->from) {
+        const float *from = p->from + row * p->from_stride;
+        s.s0 = _mm512_loadu_ps(from);
         if (wide)
-            s.s1 = _mm512_loadu_ps(c + LANES);
+            s.s1 = _mm512_loadu_ps(from + LANES);
     }
     return s;
 }

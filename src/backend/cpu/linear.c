@@ -31,7 +31,7 @@ static size_t linear_tiles(const rw_op *op) {
 
 static size_t linear_scratch(const rw_op *op) {
     (void)op;
-    return (RW_WEIGHTS_SCRATCH + RW_TILE_ROWS * RW_TILE_OUTPUTS) * sizeof(float);
+    return RW_WEIGHTS_SCRATCH * sizeof(float);
 }
 
 static void add_bias(const rw_op_linear *o, const rw_weights_tile *t, float *out) {
@@ -58,7 +58,7 @@ static void linear_run(const rw_cpu_isa *isa, const rw_op *op, size_t tile, void
                          .scratch = scratch};
     bool whole = t.count % RW_CPU_LANES == 0; /* else the product is wider than the output */
     float *out = rw_f32(&o->out, row, 0) + first;
-    t.c = whole ? out : t.scratch + RW_WEIGHTS_SCRATCH;
+    t.c = whole ? out : t.scratch + RW_WEIGHTS_PARTIAL;
     t.ldc = whole ? o->out.stride[0] : RW_TILE_OUTPUTS;
     rw_int8_rows int8;
     if (rw_is_int8(o->linear, o->arithmetic)) {

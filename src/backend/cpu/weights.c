@@ -22,6 +22,23 @@ static size_t depth_of(const rw_linear *linear, size_t most) {
     return rw_round_up(rw_tiles_of(linear->columns, parts), unit);
 }
 
+/* Where the sums of columns [k, k + depth) begin and go. Until they are final they stay side by
+   side: rows of the output are far apart, and share cache sets where its width is a round number.
+ */
+typedef struct place {
+    const float *from;
+    float *c;
+    size_t ldc;
+} place;
+
+static place place_of(const rw_weights_tile *t, size_t k, size_t depth) {
+    float *partial = t->scratch + RW_WEIGHTS_PARTIAL; /* [RW_TILE_ROWS][RW_TILE_OUTPUTS] */
+    bool last = k + depth == t->linear->columns;
+    return (place){.from = k == 0 ? NULL : partial,
+                   .c = last ? t->c : partial,
+                   .ldc = last ? t->ldc : RW_TILE_OUTPUTS};
+}
+
 /* ---- float32 --------------------------------------------------------------------------------- */
 
 /* Outputs [first, first + 16) and columns [k, k + depth) of W as columns of a panel; zeros for
@@ -47,10 +64,11 @@ static void pack(const rw_weights_tile *t, size_t k, size_t depth, float *panels
 }
 
 static void many_rows(const rw_weights_tile *t) {
-    size_t columns = t->linear->columns, panel = t->isa->panel,
-           part = depth_of(t->linear, RW_TILE_DEPTH);
+    size_t columns = t->linear->columns, panel = t->isa->panel;
+    size_t part = depth_of(t->linear, RW_TILE_DEPTH);
     for (size_t k = 0; k < columns; k += part) {
         size_t depth = rw_min_size(part, columns - k);
+        const place to = place_of(t, k, depth);
         pack(t, k, depth, t->scratch);
         for (size_t j = 0; j < t->count; j += panel)
             t->isa->multiply(&(rw_product){.rows = t->rows,
@@ -59,9 +77,10 @@ static void many_rows(const rw_weights_tile *t) {
                                            .a = t->x + k,
                                            .lda = t->stride,
                                            .b = t->scratch + j * RW_TILE_DEPTH,
-                                           .c = t->c + j,
-                                           .ldc = t->ldc,
-                                           .accumulate = k != 0});
+                                           .from = to.from ? to.from + j : NULL,
+                                           .from_stride = RW_TILE_OUTPUTS,
+                                           .c = to.c + j,
+                                           .ldc = to.ldc});
     }
 }
 
@@ -149,6 +168,7 @@ static void many_int8_rows(const rw_weights_tile *t) {
     size_t part = depth_of(t->linear, RW_INT8_DEPTH);
     for (size_t k = 0; k < columns; k += part) {
         size_t depth = rw_min_size(part, columns - k);
+        const place to = place_of(t, k, depth);
         for (size_t j = 0; j < t->count; j += RW_STAGE_ROWS)
             pack_code_columns(t, &p, j, k, depth);
         if (isa->split && rw_run_types[t->linear->element].bits > 6)
@@ -163,9 +183,10 @@ static void many_int8_rows(const rw_weights_tile *t) {
                                    .high = p.high + j * RW_INT8_DEPTH,
                                    .scale = p.scale + j * RW_INT8_STEPS,
                                    .minimum = p.minimum + j * (RW_INT8_STEPS / 2),
-                                   .c = t->c + j,
-                                   .ldc = t->ldc,
-                                   .accumulate = k != 0});
+                                   .from = to.from ? to.from + j : NULL,
+                                   .from_stride = RW_TILE_OUTPUTS,
+                                   .c = to.c + j,
+                                   .ldc = to.ldc});
     }
 }
 

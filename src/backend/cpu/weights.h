@@ -21,16 +21,17 @@ enum {
     RW_FEW_DEPTH = 4096                   /* of a row of W, widened at a time; whole blocks */
 };
 
-/* c[rows][columns] = (accumulate ? c : 0) + a[rows][k] b[k][panel]; c is written in whole
-   RW_CPU_LANES. Each element is one chain of fused multiply-adds over k. */
+/* c[rows][columns] = from + a[rows][k] b[k][panel]; from and c (which may be the same) are read and
+   written in whole RW_CPU_LANES. Each element is one chain of fused multiply-adds over k. */
 typedef struct rw_product {
     size_t rows, columns, k;
     const float *a;
     size_t lda;
     const float *b;
+    const float *from; /* NULL: zeros */
+    size_t from_stride;
     float *c;
     size_t ldc;
-    bool accumulate;
 } rw_product;
 
 /* As rw_widen. */
@@ -90,9 +91,10 @@ typedef struct rw_int8_product {
     const uint8_t *codes;         /* [depth / 4][panel][4] */
     const uint8_t *high;          /* their upper four bits, where `split` took them away */
     const float *scale, *minimum; /* [steps][panel] */
+    const float *from;            /* NULL: zeros */
+    size_t from_stride;
     float *c;
     size_t ldc;
-    bool accumulate;
 } rw_int8_product;
 
 enum {
@@ -141,12 +143,13 @@ typedef struct rw_weights_tile {
     const rw_int8_rows *int8; /* x once more; NULL: float32 arithmetic */
 } rw_weights_tile;
 
-/* Panels; rows on their way there; scales and minima. */
+/* Panels; rows on their way there; scales and minima; sums that are not final. */
 enum {
     RW_WEIGHTS_PANELS = RW_TILE_DEPTH * RW_TILE_OUTPUTS,
     RW_WEIGHTS_STAGE = RW_STAGE_ROWS * RW_STAGE_STRIDE,
-    RW_WEIGHTS_SCRATCH =
-        RW_WEIGHTS_PANELS + RW_WEIGHTS_STAGE + RW_INT8_STEPS * RW_TILE_OUTPUTS * 3 / 2
+    RW_WEIGHTS_SCALES = RW_INT8_STEPS * RW_TILE_OUTPUTS * 3 / 2,
+    RW_WEIGHTS_PARTIAL = RW_WEIGHTS_PANELS + RW_WEIGHTS_STAGE + RW_WEIGHTS_SCALES,
+    RW_WEIGHTS_SCRATCH = RW_WEIGHTS_PARTIAL + RW_TILE_ROWS * RW_TILE_OUTPUTS
 };
 
 void rw_times_weights(const rw_weights_tile *tile);
