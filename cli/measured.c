@@ -231,8 +231,10 @@ static void show_dimension(cli *c, const rw_json *dimension) {
     cli_print(c, "  %.*s ", (int)dimension->key.size, dimension->key.data);
     cli_styled(c, style, "%-9s", status);
     cli_print(c, " %s%s", cli_text(rw_json_get(dimension, "name"), ""),
-              rw_json_bool_or(rw_json_get(dimension, "provisional"), false) ? " (provisional)"
-                                                                            : "");
+              strcmp(status, "undefined") != 0 &&
+                      rw_json_bool_or(rw_json_get(dimension, "provisional"), false)
+                  ? " (provisional)"
+                  : "");
     if (!rw_json_is_null(rw_json_get(dimension, "value")))
         cli_print(c, ": %s %s", cli_number(rw_json_get(dimension, "value"), "%.3g"),
                   cli_text(rw_json_get(dimension, "unit"), ""));

@@ -49,7 +49,8 @@ static bool collect(const rw_json *facts, rw_arena *arena, bands *out) {
     return out->count > 1;
 }
 
-static void draw_level(rw_buf *out, const rw_axis *x, const rw_axis *y, double value,
+/* The name stands `above` the line, or below it: the two windows may lie close together. */
+static void draw_level(rw_buf *out, const rw_axis *x, const rw_axis *y, double value, bool above,
                        const char *name) {
     char label[64];
     if (value <= y->low || value >= y->high)
@@ -57,7 +58,7 @@ static void draw_level(rw_buf *out, const rw_axis *x, const rw_axis *y, double v
     double at = rw_axis_at(y, value);
     snprintf(label, sizeof label, "%s %.0f", name, value);
     rw_svg_line(out, "window", x->from, at, x->to, at);
-    rw_svg_text(out, "mark", x->from + 6.0, at - 5.0, "start", label);
+    rw_svg_text(out, "mark", x->from + 6.0, above ? at - 5.0 : at + 13.0, "start", label);
 }
 
 /* A stem from the old wavelength (hollow) to the new one; the shape tells the kind as well. */
@@ -90,8 +91,8 @@ static void draw_chart(rw_buf *out, const bands *b, double native, double contex
     y.high *= 1.5;
     rw_svg_begin(out, WIDTH, HEIGHT, "Chart: wavelength of every rotary pair, before and after");
     rw_svg_grid_y(out, &y, &x);
-    draw_level(out, &x, &y, native, "native window");
-    draw_level(out, &x, &y, context, "new window");
+    draw_level(out, &x, &y, native, false, "native window");
+    draw_level(out, &x, &y, context, true, "new window");
     for (size_t i = 0; i < b->count; i++)
         draw_pair(out, &b->rows[i], rw_axis_at(&x, (double)i), &y);
     size_t stride = (b->count + 7) / 8;

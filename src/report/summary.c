@@ -161,7 +161,8 @@ void rw_report_gate(rw_buf *out, const rw_json *facts) {
         rw_html_text(out, dimension_name(dimension->key));
         rw_table_cell(&t);
         put_status(out, rw_json_string_or(rw_json_get(dimension, "status"), "undefined"));
-        if (rw_json_bool_or(rw_json_get(dimension, "provisional"), false))
+        if (!rw_str_is(rw_json_string_or(rw_json_get(dimension, "status"), ""), "undefined") &&
+            rw_json_bool_or(rw_json_get(dimension, "provisional"), false))
             rw_buf_text(out, " <small>provisional</small>");
         rw_table_cell(&t);
         put_score(out, dimension);
