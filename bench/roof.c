@@ -85,6 +85,42 @@ static const struct {
                                [RW_CPU_AVX2] = {chains_avx2, 8},
                                [RW_CPU_AVX512] = {chains_avx512, 16}};
 
+/* ---- reading memory -------------------------------------------------------------------------- */
+
+typedef uint64_t words4 __attribute__((vector_size(32)));
+
+/* Eight streams at once: the prefetcher of a core follows each through its page, and one alone
+   brings two thirds of what the memory gives. */
+__attribute__((always_inline)) static inline uint64_t sum_streams(const words4 *memory,
+                                                                  size_t count) {
+    enum { STREAMS = 8, STEP = 8 };
+    words4 sum[STEP] = {{0}};
+    size_t part = count / STREAMS;
+    for (size_t i = 0; i + STEP <= part; i += STEP)
+        for (size_t stream = 0; stream < STREAMS; stream++)
+            for (size_t j = 0; j < STEP; j++)
+                sum[j] += memory[stream * part + i + j];
+    for (size_t j = 1; j < STEP; j++)
+        sum[0] += sum[j];
+    return sum[0][0] + sum[0][1] + sum[0][2] + sum[0][3];
+}
+
+typedef uint64_t (*read_fn)(const words4 *memory, size_t count);
+
+static uint64_t read_generic(const words4 *memory, size_t count) {
+    return sum_streams(memory, count);
+}
+
+#if defined(__x86_64__)
+__attribute__((target("avx2"))) static uint64_t read_avx2(const words4 *memory, size_t count) {
+    return sum_streams(memory, count);
+}
+#else
+static uint64_t read_avx2(const words4 *memory, size_t count) {
+    return sum_streams(memory, count);
+}
+#endif
+
 /* ---- all threads at once --------------------------------------------------------------------- */
 
 /* Samples are short, some 0.3 ms, so that many of them meet no other program on any core. */
@@ -93,25 +129,12 @@ enum { ROUNDS = 120000, PIECE = 4 << 20 /* bytes a thread */, THREADS_MAX = 1024
 typedef struct together {
     atomic_uint arrived;
     unsigned threads;
-    chains_fn chains;       /* NULL: read memory                        */
-    const uint64_t *memory; /* where this sample's pieces stand         */
+    chains_fn chains; /* or: */
+    read_fn read;
+    const char *memory; /* where this sample's pieces stand */
     double began[THREADS_MAX], ended[THREADS_MAX];
     atomic_uint sink; /* results go somewhere, so that they are made */
 } together;
-
-/* Eight streams at once: the prefetcher of a core follows each through its page, and one alone
-   brings two thirds of what the memory gives. */
-static uint64_t sum_words(const uint64_t *words, size_t count) {
-    enum { STREAMS = 8, LINE = 32 };
-    uint64_t sum[8] = {0};
-    size_t part = count / STREAMS;
-    for (size_t i = 0; i + LINE <= part; i += LINE)
-        for (size_t stream = 0; stream < STREAMS; stream++)
-            for (size_t j = 0; j < LINE; j += 8)
-                for (size_t k = 0; k < 8; k++)
-                    sum[k] += words[stream * part + i + j + k];
-    return sum[0] + sum[1] + sum[2] + sum[3] + sum[4] + sum[5] + sum[6] + sum[7];
-}
 
 /* A tile waits for the others inside, so each has a thread of its own. */
 static void one_thread(void *user, size_t tile, unsigned worker) {
@@ -125,7 +148,8 @@ static void one_thread(void *user, size_t tile, unsigned worker) {
     if (t->chains)
         result = t->chains(ROUNDS) > 0.5f;
     else
-        result = (unsigned)sum_words(t->memory + tile * PIECE / 8, PIECE / 8);
+        result = (unsigned)t->read((const words4 *)(const void *)(t->memory + tile * PIECE),
+                                   PIECE / sizeof(words4));
     t->ended[tile] = rw_now();
     atomic_fetch_add(&t->sink, result);
 }
@@ -161,7 +185,8 @@ static void measure_flops(rw_context *ctx, rw_cpu_level level, size_t samples, b
 
 /* Sweeps memory that no cache holds: pieces come again after all others. */
 static void measure_bytes(rw_context *ctx, size_t bytes, size_t samples, bench_roof *roof) {
-    together t = {.threads = rw_context_threads(ctx)};
+    together t = {.threads = rw_context_threads(ctx),
+                  .read = rw_context_cpu_level(ctx) >= RW_CPU_AVX2 ? read_avx2 : read_generic};
     size_t sample = t.threads * (size_t)PIECE, sweep = bytes / sample ? bytes / sample : 1;
     bytes = sweep * sample;
     char *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -171,7 +196,7 @@ static void measure_bytes(rw_context *ctx, size_t bytes, size_t samples, bench_r
     memset(memory, 1, bytes);
     roof->byte_samples.count = 0;
     for (size_t i = 0; i < samples; i++) {
-        t.memory = (const uint64_t *)(const void *)(memory + i % sweep * sample);
+        t.memory = memory + i % sweep * sample;
         take(&roof->byte_samples, (double)sample / seconds_of(ctx, &t), &roof->bytes);
     }
     bench_sort(&roof->byte_samples);
