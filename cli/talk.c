@@ -44,14 +44,16 @@ static void put_time(char out[32], double seconds) {
 
 /* What this process holds of the machine's memory, pages of mapped files too; 0: not known. */
 static double resident_bytes(void) {
-    unsigned long total, resident = 0;
+    char line[128] = "", *second;
     FILE *file = fopen("/proc/self/statm", "r");
     if (!file)
         return 0;
-    if (fscanf(file, "%lu %lu", &total, &resident) != 2)
-        resident = 0;
+    if (fgets(line, sizeof line, file))
+        strtoul(line, &second, 10); /* all of its address space */
+    else
+        second = line;
     fclose(file);
-    return (double)resident * (double)sysconf(_SC_PAGESIZE);
+    return (double)strtoul(second, NULL, 10) * (double)sysconf(_SC_PAGESIZE);
 }
 
 static void describe_memory(FILE *out) {
