@@ -19,11 +19,12 @@
 
 #include "base/internal.h"
 
-typedef struct job {
+/* The counter has a cache line of its own, behind what only the caller writes. */
+typedef struct job { /* NOLINT: padding is meant */
     rw_tile_fn fn;
     void *user;
     size_t tiles;
-    _Alignas(64) atomic_size_t next; /* every thread writes it: on a cache line of its own */
+    _Alignas(64) atomic_size_t next; /* every thread writes it */
 } job;
 
 typedef struct worker {

@@ -80,18 +80,18 @@ rw_status rw_llama_cpp_convert(const rw_source *source, rw_rope_set *out,
 typedef enum rw_dual { RW_DUAL_NO, RW_DUAL_GEMMA3, RW_DUAL_FULL_ONLY } rw_dual;
 
 /* A model type that rotates. Zero or NULL: the usual (theta 10000, whole head, half pairs). */
-typedef struct rw_model_type {
-    const char *hf;        /* model_type */
-    const char *gguf;      /* general.architecture, NULL: llama.cpp has none known to us */
-    double theta;          /* class default when the config states none */
-    double partial;        /* class default of partial_rotary_factor    */
-    uint32_t head_dim;     /* class default when neither it nor heads and width are stated */
-    uint64_t window;       /* class default of max_position_embeddings */
-    uint64_t origin;       /* class default of the top-level original_max_position_embeddings */
-    double theta5;         /* class default of theta in transformers 5, where that differs */
-    const char *theta_key; /* the only key beside a block that its class reads theta from */
-    const char *block;     /* class default of the block, JSON */
-    bool interleaved;      /* pairs of the HF checkpoint                */
+typedef struct rw_model_type { /* NOLINT: fields in reading order */
+    const char *hf;            /* model_type */
+    const char *gguf;          /* general.architecture, NULL: llama.cpp has none known to us */
+    double theta;              /* class default when the config states none */
+    double partial;            /* class default of partial_rotary_factor    */
+    uint32_t head_dim;         /* class default when neither it nor heads and width are stated */
+    uint64_t window;           /* class default of max_position_embeddings */
+    uint64_t origin;           /* class default of the top-level original_max_position_embeddings */
+    double theta5;             /* class default of theta in transformers 5, where that differs */
+    const char *theta_key;     /* the only key beside a block that its class reads theta from */
+    const char *block;         /* class default of the block, JSON */
+    bool interleaved;          /* pairs of the HF checkpoint                */
     bool gguf_interleaved;
     bool gguf_factors;    /* its graph passes rope_freqs / rope_factors to the rotation */
     bool longrope_only;   /* its class takes no other type, and means LongRoPE by "yarn" */

@@ -6,36 +6,8 @@
 #include <math.h>
 
 #include "backend/backend.h"
+#include "random_support.h"
 #include "support.h"
-
-/* ---- random ---------------------------------------------------------------------------------- */
-
-static uint64_t seed_now, state_now;
-
-static void reseed(uint64_t seed) {
-    seed_now = state_now = seed;
-}
-
-static uint64_t next_random(void) { /* splitmix64 */
-    uint64_t z = state_now += 0x9e3779b97f4a7c15u;
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-    return z ^ (z >> 31);
-}
-
-static size_t between(size_t low, size_t high) {
-    return low + next_random() % (high - low + 1);
-}
-
-static float ordinary(float size) {
-    return ((float)(next_random() >> 40) / 8388608.0f - 1.0f) * size;
-}
-
-/* One in eight is a number that breaks careless code. */
-static float nasty(float size) {
-    static const float odd[] = {0.0f, -0.0f, 1e-41f, -1e-45f, 0x1p-126f, 1e-30f};
-    return next_random() % 8 ? ordinary(size) : odd[next_random() % 6];
-}
 
 /* ---- two backends ---------------------------------------------------------------------------- */
 

@@ -11,33 +11,15 @@
 #include "backend/backend.h"
 #include "backend/cpu/unpack.h"
 #include "checkpoint/checkpoint.h"
+#include "random_support.h"
 #include "support.h"
-
-/* ---- random ---------------------------------------------------------------------------------- */
-
-static uint64_t seed_now, state_now;
-
-static void reseed(uint64_t seed) {
-    seed_now = state_now = seed;
-}
-
-static uint64_t next_random(void) { /* splitmix64 */
-    uint64_t z = state_now += 0x9e3779b97f4a7c15u;
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-    return z ^ (z >> 31);
-}
-
-static size_t between(size_t low, size_t high) {
-    return low + next_random() % (high - low + 1);
-}
 
 static size_t one_of(const size_t *values, size_t count) {
     return values[next_random() % count];
 }
 
 static float unit(void) {
-    return (float)(next_random() >> 40) / 8388608.0f - 1.0f;
+    return ordinary(1.0f);
 }
 
 /* ---- types ----------------------------------------------------------------------------------- */
