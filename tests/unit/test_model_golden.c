@@ -85,7 +85,8 @@ static void test_generic_rows(void **state) {
     (void)state;
     test_model m;
     test_model_open(&m, TINY, 2, RW_CPU_GENERIC);
-    check_rows(&m, test_json(&m.arena, DATA "/tiny_rows.json"), HELDOUT, 1, sanitized() ? 256 : 1024);
+    check_rows(&m, test_json(&m.arena, DATA "/tiny_rows.json"), HELDOUT, 1,
+               sanitized() ? 256 : 1024);
     test_model_close(&m);
 }
 
