@@ -35,6 +35,7 @@ COMMON = {"vocab_size": 128, "hidden_size": 32, "intermediate_size": 48, "num_at
 # What a config says beyond COMMON, and the lengths to run.
 CASES = {
     "llama": ({"model_type": "llama", "tie_word_embeddings": False, "attention_bias": True,
+               "mlp_bias": True,
                "rope_scaling": {"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0,
                                 "high_freq_factor": 4.0,
                                 "original_max_position_embeddings": 64}}, [72]),

@@ -138,6 +138,9 @@ typedef enum rw_weight {
     RW_W_UP,
     RW_W_DOWN,                /* [hidden][ffn_dim] */
     RW_W_O_BIAS,              /* [hidden] */
+    RW_W_GATE_BIAS,           /* [ffn_dim] */
+    RW_W_UP_BIAS,             /* [ffn_dim] */
+    RW_W_DOWN_BIAS,           /* [hidden] */
     RW_W_POST_ATTENTION_NORM, /* [hidden] on what the block adds to the stream */
     RW_W_POST_FFN_NORM,
     RW_W_COUNT

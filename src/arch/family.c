@@ -185,6 +185,9 @@ static const usual_name weight_names[RW_W_COUNT] = {
     [RW_W_UP] = {"mlp.up_proj.weight", "ffn_up.weight", true},
     [RW_W_DOWN] = {"mlp.down_proj.weight", "ffn_down.weight", true},
     [RW_W_O_BIAS] = {"self_attn.o_proj.bias", "attn_output.bias", true},
+    [RW_W_GATE_BIAS] = {"mlp.gate_proj.bias", "ffn_gate.bias", true},
+    [RW_W_UP_BIAS] = {"mlp.up_proj.bias", "ffn_up.bias", true},
+    [RW_W_DOWN_BIAS] = {"mlp.down_proj.bias", "ffn_down.bias", true},
     [RW_W_POST_ATTENTION_NORM] = {"post_attention_layernorm.weight", "post_attention_norm.weight",
                                   true},
     [RW_W_POST_FFN_NORM] = {"post_feedforward_layernorm.weight", "post_ffw_norm.weight", true},
@@ -265,6 +268,11 @@ static uint32_t layer_shape(const rw_arch *arch, rw_weight weight, const rw_laye
         return matrix(shape, l->ffn_dim, arch->hidden);
     case RW_W_DOWN:
         return matrix(shape, arch->hidden, l->ffn_dim);
+    case RW_W_GATE_BIAS:
+    case RW_W_UP_BIAS:
+        return arch->mlp_bias ? vector(shape, l->ffn_dim) : 0;
+    case RW_W_DOWN_BIAS:
+        return arch->mlp_bias ? vector(shape, arch->hidden) : 0;
     default:
         return 0;
     }

@@ -16,6 +16,7 @@ typedef struct rw_model_layer {
     rw_buffer q_bias, k_bias, v_bias, o_bias;
     rw_buffer q_norm, k_norm; /* [qk_dim] */
     rw_linear gate, up, down;
+    rw_buffer gate_bias, up_bias, down_bias;
 } rw_model_layer;
 
 struct rw_model {

@@ -226,10 +226,10 @@ static rw_status ffn_block(rw_session *session, uint32_t index, const rw_span *s
         .u.gate = {
             .kind = gelu ? RW_GATE_GELU_TANH : RW_GATE_SILU, .gate = gate, .up = up, .out = gate}};
     RW_TRY(rw_session_norm(session, slots->stream, &w->ffn_norm, normed, err));
-    RW_TRY(linear(session, &w->gate, NULL, normed, gate, err));
-    RW_TRY(linear(session, &w->up, NULL, normed, up, err));
+    RW_TRY(linear(session, &w->gate, &w->gate_bias, normed, gate, err));
+    RW_TRY(linear(session, &w->up, &w->up_bias, normed, up, err));
     RW_TRY(rw_session_run(session, &op, err));
-    RW_TRY(linear(session, &w->down, NULL, gate, normed, err));
+    RW_TRY(linear(session, &w->down, &w->down_bias, gate, normed, err));
     return add_block(session, slots->stream, normed, &w->post_ffn_norm, err);
 }
 

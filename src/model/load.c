@@ -194,6 +194,9 @@ static const part layer_parts[] = {
     {RW_W_GATE, true, offsetof(rw_model_layer, gate)},
     {RW_W_UP, true, offsetof(rw_model_layer, up)},
     {RW_W_DOWN, true, offsetof(rw_model_layer, down)},
+    {RW_W_GATE_BIAS, false, offsetof(rw_model_layer, gate_bias)},
+    {RW_W_UP_BIAS, false, offsetof(rw_model_layer, up_bias)},
+    {RW_W_DOWN_BIAS, false, offsetof(rw_model_layer, down_bias)},
 };
 
 enum { LAYER_PARTS = sizeof layer_parts / sizeof layer_parts[0] };
@@ -234,8 +237,6 @@ static rw_status check_arch(const rw_arch *arch, rw_error *err) {
                        arch->name);
     if (arch->activation == RW_ACT_GELU)
         return unsupported("a feed-forward with the exact GELU", err);
-    if (arch->mlp_bias)
-        return unsupported("biases in its feed-forward", err);
     for (uint32_t i = 0; i < arch->n_layers; i++)
         if (arch->layers[i].kind == RW_LAYER_OTHER || arch->layers[i].kv_latent)
             return unsupported("layers without plain attention", err);
