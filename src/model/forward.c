@@ -200,6 +200,7 @@ static rw_status read_again(rw_session *s, const char *task, rw_error *err) {
     rw_status status = b->ops->read(b, &s->scratch[RW_SCRATCH_HISTORY], 0, tokens, bytes, err);
     if (status == RW_OK) {
         rw_session_forget(s);
+        s->reread = n;
         status = run_all(&r, task, err);
     }
     rw_free(s->model->ctx, tokens);

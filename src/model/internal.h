@@ -69,6 +69,7 @@ struct rw_session {
     uint64_t capacity, length;
     size_t chunk;
     bool growing, replays; /* replays: a change of table reads everything again */
+    uint64_t reread;       /* length at which that last happened; 0: never */
     rw_engine engine;
     rw_rotation rotation[RW_ROTATION_COUNT];
     float *rows[2];   /* host: cos and sin of a few positions, [RW_ROWS_PIECE][pairs] */
@@ -93,6 +94,12 @@ typedef struct rw_layer_slots {
 /* Runs one layer over `span`: appends its keys and values to the cache and updates the stream. */
 rw_status rw_layer_forward(rw_session *session, uint32_t index, const rw_span *span,
                            const rw_layer_slots *slots, rw_error *err);
+
+/* Bytes of one position of a layer's keys and of its values. */
+void rw_session_row_bytes(const rw_session *session, uint32_t index, size_t *k, size_t *v);
+/* Forgets rows of a layer: those before position `first`, of all before `end`. */
+rw_status rw_session_drop_rows(rw_session *session, uint32_t index, uint64_t first, uint64_t end,
+                               rw_error *err);
 
 /* Enqueues `op` with the session's workspace. */
 rw_status rw_session_run(rw_session *session, const rw_op *op, rw_error *err);

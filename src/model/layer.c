@@ -56,24 +56,39 @@ static rw_status add(rw_session *session, rw_view x, rw_view y, rw_error *err) {
 
 /* ---- the cache ------------------------------------------------------------------------------- */
 
+void rw_session_row_bytes(const rw_session *session, uint32_t index, size_t *k, size_t *v) {
+    const rw_layer *layer = &session->model->arch->layers[index];
+    rw_element element = rw_session_element(session);
+    *k = rw_element_bytes(element, (size_t)layer->n_kv_heads * layer->qk_dim);
+    *v = rw_element_bytes(element, (size_t)layer->n_kv_heads * layer->v_dim);
+}
+
+rw_status rw_session_drop_rows(rw_session *session, uint32_t index, uint64_t first, uint64_t end,
+                               rw_error *err) {
+    rw_backend *b = session->model->backend;
+    rw_cache *cache = &session->caches[index];
+    size_t drop = (size_t)(first - cache->first), rows = (size_t)(end > first ? end - first : 0);
+    size_t k, v;
+    rw_session_row_bytes(session, index, &k, &v);
+    cache->first = first;
+    if (rows == 0)
+        return RW_OK;
+    RW_TRY(b->ops->move(b, &cache->k, 0, drop * k, rows * k, err));
+    return b->ops->move(b, &cache->v, 0, drop * v, rows * v, err);
+}
+
 /* Makes room for the span. A full layer has room for all of the capacity; a sliding layer forgets
    what has left the window of the span's first token. */
-static rw_status make_room(rw_session *session, rw_cache *cache, const rw_layer *layer,
-                           const rw_span *span, rw_error *err) {
+static rw_status make_room(rw_session *session, uint32_t index, const rw_span *span,
+                           rw_error *err) {
+    const rw_cache *cache = &session->caches[index];
     uint64_t used = span->position - cache->first;
     if (used + span->count <= cache->rows)
         return RW_OK;
-    uint64_t keep = layer->window - 1; /* the window holds the token itself */
-    uint64_t drop = used - (keep < used ? keep : used);
-    rw_backend *b = session->model->backend;
-    rw_element element = rw_session_element(session);
-    size_t k_row = rw_element_bytes(element, (size_t)layer->n_kv_heads * layer->qk_dim);
-    size_t v_row = rw_element_bytes(element, (size_t)layer->n_kv_heads * layer->v_dim);
-    size_t rows = (size_t)(used - drop);
-    RW_TRY(b->ops->move(b, &cache->k, 0, (size_t)drop * k_row, rows * k_row, err));
-    RW_TRY(b->ops->move(b, &cache->v, 0, (size_t)drop * v_row, rows * v_row, err));
-    cache->first += drop;
-    return RW_OK;
+    /* the window holds the token itself */
+    uint64_t keep = session->model->arch->layers[index].window - 1;
+    uint64_t first = span->position - (keep < used ? keep : used);
+    return rw_session_drop_rows(session, index, first, span->position, err);
 }
 
 /* Rows [first, first + count) of keys or values. */
@@ -180,7 +195,7 @@ static rw_status append_kv(rw_session *session, uint32_t index, const rw_span *s
     rw_cache *cache = &session->caches[index];
     uint32_t heads = layer->n_kv_heads;
     size_t count = span->count;
-    RW_TRY(make_room(session, cache, layer, span, err));
+    RW_TRY(make_room(session, index, span, err));
     size_t at = (size_t)(span->position - cache->first);
     rw_view k = rw_session_scratch(session, RW_SCRATCH_K, count, (size_t)heads * layer->qk_dim);
     rw_view v = rw_session_scratch(session, RW_SCRATCH_V, count, (size_t)heads * layer->v_dim);

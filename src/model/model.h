@@ -105,6 +105,35 @@ rw_status rw_session_forward(rw_session *session, const int32_t *tokens /* [n] *
 
 uint64_t rw_session_length(const rw_session *session);
 
+/* ---- a sequence's rows, out and in ------------------------------------------------------------
+
+   So that a long sequence can be gone on with in another process: its cache is handed out part by
+   part as it grows, and taken in again part by part, by a session made with the same options over
+   the same model. What is read behind it then gives the bits that it would have given. */
+
+typedef struct rw_row_sink {
+    void *user;
+    rw_status (*put)(void *user, const void *bytes, size_t size, rw_error *err);
+} rw_row_sink;
+
+typedef struct rw_row_source {
+    void *user;
+    rw_status (*get)(void *user, void *bytes, size_t size, rw_error *err);
+} rw_row_source;
+
+/* Hands out what the session holds of positions [from, its length), in pieces that take no memory
+   to speak of: the bits of the cache, raw keys and the tokens of a session that grows included. Of
+   a layer with a window, rows that it has forgotten are not there. A part must begin where the one
+   before ended. RW_ERR_USAGE model.rows: `from` lies behind the length; or LongRoPE changed its
+   factors since (the rows before were read again, so begin anew at 0). */
+rw_status rw_session_save(rw_session *session, uint64_t from, const rw_row_sink *sink,
+                          rw_error *err);
+/* Takes positions [the session's length, to) from a part that began there and ended at `to`. A
+   failure leaves the session to be reset. RW_ERR_INPUT model.rows: this is no such part. (Bits that
+   were changed are not noticed: who keeps parts hashes them.) */
+rw_status rw_session_restore(rw_session *session, uint64_t to, const rw_row_source *source,
+                             rw_error *err);
+
 /* What the whole process has in memory now, asked of the system: bytes of its own (anonymous), and
    of mapped files. 0: not known. */
 typedef struct rw_resident {

@@ -139,7 +139,7 @@ void rw_session_free(rw_session *session) {
 }
 
 void rw_session_forget(rw_session *session) {
-    session->length = 0;
+    session->length = session->reread = 0;
     for (uint32_t i = 0; i < session->model->arch->n_layers; i++)
         session->caches[i].first = 0;
     for (int i = 0; i < RW_ROTATION_COUNT; i++)
