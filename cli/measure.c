@@ -11,6 +11,8 @@ static const cli_option options_table[] = {
      "window that a scaling is tried for (default: the longest length)"},
     {"state", 0, CLI_TEXT, false, offsetof(rw_measure_options, state), 0, 0, 0, "FILE",
      "keep what is measured in this file, and go on from it after Ctrl-C or a crash"},
+    {"keep-from", 0, CLI_COUNT, false, offsetof(rw_measure_options, keep_from), 0, 1, 0, "TOKENS",
+     "with --state: sequences so long go on in the middle, from FILE.cache (default: 16384)"},
 };
 
 #define GATE(name) offsetof(rw_measure_options, name)

@@ -103,6 +103,9 @@ typedef struct rw_measure_options {
     /* For measure: what was read so far is kept in this file, and a run that was stopped or killed
        goes on from it. A file of another measurement is refused. NULL: none. */
     const char *state;
+    /* With `state`: while a sequence of at least so many tokens is read, its rows in the cache are
+       kept in STATE.cache, so that it goes on in the middle. 0: 16384. */
+    uint64_t keep_from;
     /* The engine's choices, recorded in the result. What keys and values are kept as: "f32"
        (default, exact), "f16", "bf16" or "q8_0"; how weights are multiplied: "f32" (default) or
        "int8", which quantised weights make fast and which costs up to 3e-3 nats. */

@@ -174,7 +174,10 @@ static rw_status open_journal(measuring *m, const rw_subject *subject, rw_error 
         return rw_fail_memory(err, "measurement", sizeof *facts);
     facts->arena = &m->arena;
     RW_TRY(list_facts(m, subject, facts, err));
-    return rw_journal_open(m->ctx, m->options->state, facts, &m->journal, err);
+    RW_TRY(rw_journal_open(m->ctx, m->options->state, facts, &m->journal, err));
+    if (m->options->keep_from)
+        rw_journal_kept(m->journal)->least = m->options->keep_from;
+    return RW_OK;
 }
 
 /* ---- the job --------------------------------------------------------------------------------- */
@@ -316,6 +319,8 @@ static rw_status fail_interrupted(const rw_measure_options *options, rw_error *e
 static rw_status conclude(const measuring *m, rw_error *err) {
     if (!m->measurement || rw_measurement_interrupted(m->measurement))
         return fail_interrupted(m->options, err);
+    if (m->journal)
+        rw_kept_remove(rw_journal_kept(m->journal)); /* of a run that was killed at its end */
     return m->gate && !rw_gate_passed(m->gate) ? RW_NO : RW_OK;
 }
 

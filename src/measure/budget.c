@@ -190,6 +190,22 @@ static rw_status meter_append(rw_scorer *scorer, const int32_t *tokens, size_t c
     return RW_OK;
 }
 
+static rw_status meter_save(rw_scorer *scorer, uint64_t from, const rw_row_sink *sink,
+                            rw_error *err) {
+    rw_meter *self = scorer->user;
+    return self->inner->save(self->inner, from, sink, err);
+}
+
+/* Positions that are taken in count as read. */
+static rw_status meter_restore(rw_scorer *scorer, uint64_t to, const rw_row_source *source,
+                               rw_error *err) {
+    rw_meter *self = scorer->user;
+    RW_TRY(self->inner->restore(self->inner, to, source, err));
+    self->done.tokens += to - self->at;
+    self->at = (size_t)to;
+    return RW_OK;
+}
+
 static double meter_cost(const rw_scorer *scorer, size_t n) {
     const rw_meter *self = scorer->user;
     return self->inner->cost(self->inner, n);
@@ -208,4 +224,6 @@ void rw_meter_init(rw_meter *out, rw_context *ctx, rw_scorer *inner, const rw_wo
     out->scorer.begin = meter_begin;
     out->scorer.append = meter_append;
     out->scorer.cost = meter_cost;
+    out->scorer.save = inner->save ? meter_save : NULL;
+    out->scorer.restore = inner->restore ? meter_restore : NULL;
 }

@@ -16,8 +16,7 @@ static int64_t find_document(const rw_scope *scope, const rw_corpus *corpus, siz
 
 static rw_status decode(rw_scorer *scorer, const int32_t *tokens, size_t position,
                         double *nll /* [RW_DECODE_STEPS] */, rw_error *err) {
-    RW_TRY(scorer->begin(scorer, position + RW_DECODE_STEPS, err));
-    RW_TRY(scorer->append(scorer, tokens, position, NULL, err));
+    RW_TRY(rw_scorer_read(scorer, tokens, position, position + RW_DECODE_STEPS, NULL, err));
     for (size_t i = 0; i < RW_DECODE_STEPS; i++) {
         const int32_t *token = tokens + position + i;
         double next = NAN;

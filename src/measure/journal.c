@@ -48,6 +48,7 @@ struct rw_journal {
     size_t next, used; /* where to look first; how many were found */
     known_cut cuts[2]; /* before and after */
     size_t cut_count;
+    rw_kept kept;
     double seconds; /* of the earlier runs */
     double begun, synced;
 };
@@ -190,6 +191,14 @@ static rw_status take_head(rw_journal *j, rw_str line, const rw_facts *facts, rw
     return check_facts(j, entry, facts, err);
 }
 
+static bool take_hex(const rw_json *object, const char *name, char out[65]) {
+    rw_str text = rw_json_string_or(rw_json_get(object, name), "");
+    if (text.size != 64)
+        return false;
+    memcpy(out, text.data, 64);
+    return true;
+}
+
 static bool take_numbers(rw_journal *j, const rw_json *entry, known_read *out) {
     const rw_json *nll = rw_json_get(entry, "nll"), *argmax = rw_json_get(entry, "argmax");
     out->nll_count = nll ? nll->count : 0;
@@ -208,7 +217,6 @@ static bool take_numbers(rw_journal *j, const rw_json *entry, known_read *out) {
 }
 
 static rw_status take_read(rw_journal *j, const rw_json *entry, rw_error *err) {
-    rw_str key = rw_json_string_or(rw_json_get(entry, "key"), "");
     if (j->count == j->capacity) {
         size_t capacity = j->capacity ? j->capacity * 2 : 64, size = sizeof *j->reads;
         known_read *grown = rw_grow(j->ctx, j->reads, j->capacity * size, capacity * size);
@@ -219,9 +227,8 @@ static rw_status take_read(rw_journal *j, const rw_json *entry, rw_error *err) {
     }
     known_read *out = &j->reads[j->count];
     *out = (known_read){.used = false};
-    if (key.size != 64)
+    if (!take_hex(entry, "key", out->key))
         return damaged(j, "has no key", err);
-    memcpy(out->key, key.data, 64);
     if (!take_numbers(j, entry, out))
         return rw_fail_memory(err, j->path, out->nll_count * sizeof *out->nll);
     j->count++;
@@ -247,9 +254,20 @@ static rw_status take_cut(rw_journal *j, const rw_json *cut, rw_error *err) {
     return RW_OK;
 }
 
+static rw_status take_part(rw_journal *j, const rw_json *kept, rw_error *err) {
+    rw_part part = {.from = rw_json_u64_or(rw_json_get(kept, "from"), 0),
+                    .to = rw_json_u64_or(rw_json_get(kept, "to"), 0),
+                    .bytes = rw_json_u64_or(rw_json_get(kept, "bytes"), 0)};
+    if (!take_hex(kept, "key", part.key) || !take_hex(kept, "sha256", part.sha256))
+        return damaged(j, "tells of no rows", err);
+    return rw_kept_list(&j->kept, &part, err);
+}
+
 static rw_status take_entry(rw_journal *j, const rw_json *entry, rw_error *err) {
-    const rw_json *cut = rw_json_get(entry, "cut");
+    const rw_json *cut = rw_json_get(entry, "cut"), *kept = rw_json_get(entry, "kept");
     j->seconds = rw_json_number_or(rw_json_get(entry, "seconds"), j->seconds);
+    if (kept)
+        return take_part(j, kept, err);
     return cut ? take_cut(j, cut, err) : take_read(j, entry, err);
 }
 
@@ -328,7 +346,9 @@ rw_status rw_journal_open(rw_context *ctx, const char *path, const rw_facts *fac
     j->text.ctx = ctx;
     j->begun = rw_now();
     j->path = rw_arena_text(&j->arena, path, strlen(path));
-    rw_status status = j->path ? begin(j, facts, err) : rw_fail_memory(err, path, strlen(path));
+    rw_kept_init(&j->kept, ctx, rw_arena_format(&j->arena, "%s.cache", path));
+    rw_status status =
+        j->path && j->kept.path ? begin(j, facts, err) : rw_fail_memory(err, path, strlen(path));
     if (status != RW_OK) {
         rw_journal_close(j);
         return status;
@@ -345,10 +365,15 @@ void rw_journal_close(rw_journal *journal) {
         fdatasync(journal->fd);
         close(journal->fd);
     }
+    rw_kept_free(&journal->kept);
     rw_buf_free(&journal->text);
     rw_free(ctx, journal->reads);
     rw_arena_free(&journal->arena);
     rw_free(ctx, journal);
+}
+
+rw_kept *rw_journal_kept(rw_journal *journal) {
+    return &journal->kept;
 }
 
 double rw_journal_seconds(const rw_journal *journal) {
@@ -437,6 +462,25 @@ rw_status rw_journal_add(rw_journal *journal, const rw_sha256 *key, const rw_out
     rw_status status = append_entry(journal, &entry, err);
     rw_buf_free(&entry);
     return status;
+}
+
+rw_status rw_journal_add_part(rw_journal *journal, const rw_part *part, rw_error *err) {
+    rw_buf entry = {.ctx = journal->ctx};
+    rw_json_writer w = {.out = &entry};
+    rw_json_begin_object(&w);
+    rw_json_member_double(&w, "seconds", seconds_now(journal));
+    rw_json_key(&w, "kept");
+    rw_json_begin_object(&w);
+    rw_json_member_string(&w, "key", part->key);
+    rw_json_member_u64(&w, "from", part->from);
+    rw_json_member_u64(&w, "to", part->to);
+    rw_json_member_u64(&w, "bytes", part->bytes);
+    rw_json_member_string(&w, "sha256", part->sha256);
+    rw_json_end_object(&w);
+    rw_json_end_object(&w);
+    rw_status status = append_entry(journal, &entry, err);
+    rw_buf_free(&entry);
+    return status == RW_OK ? rw_kept_list(&journal->kept, part, err) : status;
 }
 
 /* ---- cuts ------------------------------------------------------------------------------------ */

@@ -7,6 +7,9 @@
  * answers from the file what stands there and asks the other for the rest. Nothing else of the
  * measurement knows of it.
  *
+ * Of a long sequence that is being read, the rows in the cache are kept too, in a file beside it
+ * (kept.h); the journal has the hashes.
+ *
  * The file is text, one JSON object a line, only ever appended to: {"sha256":H,"entry":E}, H over
  * the bytes of E. The first entry has the facts that make a run this run and no other. A last line
  * that was cut short, or is damaged, is taken away; anything else that is wrong is refused.
@@ -15,6 +18,7 @@
 #define RW_MEASURE_JOURNAL_H
 
 #include "measure/budget.h"
+#include "measure/kept.h"
 
 /* One thing that changes numbers, by name: {"seed", "7"}. */
 typedef struct rw_fact {
@@ -46,6 +50,9 @@ rw_status rw_journal_open(rw_context *ctx, const char *path, const rw_facts *fac
                           rw_journal **out, rw_error *err);
 void rw_journal_close(rw_journal *journal); /* NULL is fine */
 
+/* The file beside it: `least` may be set before anything is read. */
+rw_kept *rw_journal_kept(rw_journal *journal);
+
 /* Seconds of work of the earlier runs. */
 double rw_journal_seconds(const rw_journal *journal);
 
@@ -54,6 +61,12 @@ bool rw_journal_take_cut(rw_journal *journal, const char *side, rw_scope *scope,
                          double *predicted_seconds);
 rw_status rw_journal_note_cut(rw_journal *journal, const char *side, const rw_scope *scope,
                               double predicted_seconds, rw_error *err);
+
+/* What was appended at once. */
+typedef struct rw_piece {
+    size_t end;    /* in the sequence */
+    rw_sha256 key; /* of the sequence up to it */
+} rw_piece;
 
 /* A scorer that asks the journal first and `meter` for what is not there; what was there counts as
    done in the meter. `side` tells apart measurements that read the same tokens under different
@@ -65,10 +78,13 @@ typedef struct rw_journal_scorer {
     rw_sha256 side, key; /* of the sequence as far as it goes */
     size_t length;       /* of the sequence */
     bool live;           /* the meter's scorer has read what came so far */
+    bool keeps;          /* rows of this sequence */
+    bool broken;         /* its reading failed, or was stopped */
+    size_t at;           /* positions that are live */
     rw_work counted;     /* of this sequence, in the meter, without having been read */
     int32_t *tokens;     /* [count] the sequence so far, while it is not live */
     size_t count, capacity;
-    size_t *ends; /* [piece_count] where the pieces ended */
+    rw_piece *pieces; /* [piece_count] of these tokens */
     size_t piece_count, piece_capacity;
 } rw_journal_scorer;
 
@@ -87,5 +103,7 @@ bool rw_journal_used_up(const rw_journal *journal);
 rw_status rw_journal_add(rw_journal *journal, const rw_sha256 *key, const rw_outputs *outputs,
                          rw_error *err);
 rw_context *rw_journal_context(const rw_journal *journal);
+/* Notes a part that was written, and lists it. */
+rw_status rw_journal_add_part(rw_journal *journal, const rw_part *part, rw_error *err);
 
 #endif

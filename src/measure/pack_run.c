@@ -118,8 +118,8 @@ static rw_status write_answer(asker *r, const rw_pack_item *item, const rw_pack_
     bool line = item->match == RW_MATCH_EXACT || item->match == RW_MATCH_F1, done = false;
     int32_t token = -1;
     rw_outputs outputs = {.first = prompt->count - 1, .count = 1, .argmax = &token};
-    RW_TRY(r->scorer->begin(r->scorer, prompt->count + item->reserve, err));
-    RW_TRY(r->scorer->append(r->scorer, prompt->ids, prompt->count, &outputs, err));
+    RW_TRY(rw_scorer_read(r->scorer, prompt->ids, prompt->count, prompt->count + item->reserve,
+                          &outputs, err));
     outputs.first = 0;
     for (size_t i = 0; i < item->reserve && !done; i++) {
         unsigned flags = RW_DETOKENIZE_SKIP_SPECIAL | (i ? RW_DETOKENIZE_CONTINUE : 0);

@@ -70,6 +70,18 @@ static rw_status model_append(rw_scorer *scorer, const int32_t *tokens, size_t c
     return rw_session_forward(self->session, tokens, count, outputs, NULL, err);
 }
 
+static rw_status model_save(rw_scorer *scorer, uint64_t from, const rw_row_sink *sink,
+                            rw_error *err) {
+    rw_model_scorer *self = scorer->user;
+    return rw_session_save(self->session, from, sink, err);
+}
+
+static rw_status model_restore(rw_scorer *scorer, uint64_t to, const rw_row_source *source,
+                               rw_error *err) {
+    rw_model_scorer *self = scorer->user;
+    return rw_session_restore(self->session, to, source, err);
+}
+
 static double model_cost(const rw_scorer *scorer, size_t n) {
     const rw_model_scorer *self = scorer->user;
     return rw_arch_forward_flops(rw_model_arch(self->subject->model), n);
@@ -90,6 +102,8 @@ void rw_model_scorer_init(rw_model_scorer *out, const rw_subject *subject) {
                               .begin = model_begin,
                               .append = model_append,
                               .cost = model_cost,
+                              .save = model_save,
+                              .restore = model_restore,
                               .depends_on_length = set_depends_on_length(subject->rope),
                               .window_bos = (int32_t)bos};
 }

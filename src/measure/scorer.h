@@ -20,6 +20,11 @@ struct rw_scorer {
     double (*cost)(const rw_scorer *scorer, size_t n);
     bool depends_on_length;
     int32_t window_bos; /* < 0: none */
+    /* Both or neither (NULL): a sequence's rows, out and in, as rw_session_save and
+       rw_session_restore have it. */
+    rw_status (*save)(rw_scorer *scorer, uint64_t from, const rw_row_sink *sink, rw_error *err);
+    rw_status (*restore)(rw_scorer *scorer, uint64_t to, const rw_row_source *source,
+                         rw_error *err);
 };
 
 /* Sequences are read in pieces of so many tokens: what a run that is stopped has read stays, and

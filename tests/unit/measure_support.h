@@ -79,16 +79,23 @@ typedef struct fake_model {
     rw_status fails_with;
     uint64_t fails_after;           /* sequences */
     uint64_t appends, cancelled_at; /* append that is cancelled, from 1; 0: none */
+    bool mixes;                     /* an NLL depends on every token so far */
+    uint64_t sum;                   /* of them */
+    uint64_t saved, restored;       /* positions */
+    bool save_cancelled;
+    size_t row_bytes; /* at most FAKE_ROW_BYTES; 0: 16 */
 } fake_model;
 
 static inline double fake_nll(const fake_model *fake, size_t position, int32_t target) {
     double beyond = position >= fake->native ? fake->beyond : 0;
-    return fake->base + fake->slope * (double)position + beyond + 1e-3 * target;
+    double past = fake->mixes ? 1e-6 * (double)(fake->sum % 4093) : 0;
+    return fake->base + fake->slope * (double)position + beyond + 1e-3 * target + past;
 }
 
 static inline rw_status fake_begin(rw_scorer *scorer, size_t length, rw_error *err) {
     fake_model *fake = scorer->user;
     fake->at = 0;
+    fake->sum = 0;
     fake->length = length;
     if (fake->fails_with != RW_OK && fake->sequences >= fake->fails_after)
         return rw_fail(err, fake->fails_with, "test.fails", "", "as planned");
@@ -116,6 +123,54 @@ static inline rw_status fake_append(rw_scorer *scorer, const int32_t *tokens, si
         fake->first = tokens[0];
     fake->at += count;
     fake->tokens += count;
+    for (size_t i = 0; i < count; i++)
+        fake->sum = fake->sum * 31 + (uint64_t)tokens[i];
+    return RW_OK;
+}
+
+/* What a part is here: where it begins and ends, what was read by then, and some bytes a row. */
+typedef struct fake_rows {
+    uint64_t from, to, sum;
+} fake_rows;
+
+enum { FAKE_ROW_BYTES = 512 };
+
+static inline size_t fake_row(const fake_model *fake) {
+    return fake->row_bytes ? fake->row_bytes : 16;
+}
+
+static inline rw_status fake_save(rw_scorer *scorer, uint64_t from, const rw_row_sink *sink,
+                                  rw_error *err) {
+    fake_model *fake = scorer->user;
+    const fake_rows rows = {from, fake->at, fake->sum};
+    char row[FAKE_ROW_BYTES];
+    if (fake->save_cancelled)
+        return rw_fail(err, RW_ERR_CANCELLED, "test.cancelled", "", "as planned");
+    RW_TRY(sink->put(sink->user, &rows, sizeof rows, err));
+    for (uint64_t i = from; i < fake->at; i++) {
+        memset(row, (int)(i % 251), sizeof row);
+        RW_TRY(sink->put(sink->user, row, fake_row(fake), err));
+    }
+    fake->saved += fake->at - from;
+    return RW_OK;
+}
+
+static inline rw_status fake_restore(rw_scorer *scorer, uint64_t to, const rw_row_source *source,
+                                     rw_error *err) {
+    fake_model *fake = scorer->user;
+    fake_rows rows;
+    char row[FAKE_ROW_BYTES];
+    RW_TRY(source->get(source->user, &rows, sizeof rows, err));
+    assert_int_equal(rows.from, fake->at);
+    assert_int_equal(rows.to, to);
+    assert_true(to <= fake->length);
+    for (uint64_t i = rows.from; i < to; i++) {
+        RW_TRY(source->get(source->user, row, fake_row(fake), err));
+        assert_true(row[0] == (char)(i % 251) && row[fake_row(fake) - 1] == row[0]);
+    }
+    fake->restored += to - fake->at;
+    fake->at = (size_t)to;
+    fake->sum = rows.sum;
     return RW_OK;
 }
 
@@ -129,6 +184,8 @@ static inline rw_scorer fake_scorer(fake_model *fake) {
                        .begin = fake_begin,
                        .append = fake_append,
                        .cost = fake_cost,
+                       .save = fake_save,
+                       .restore = fake_restore,
                        .window_bos = -1};
 }
 
