@@ -23,6 +23,8 @@ rw_str rw_hf_rope_type(const rw_json *block) {
     return type.size ? type : rw_str_of("default");
 }
 
+/* By a name that is known, or because nothing but objects stands in it: no method has a key like
+   that, and a layer type that nobody here has heard of is still no plain rotation. */
 bool rw_hf_is_nested(const rw_json *block) {
     static const char *const layer_types[] = {"full_attention",    "sliding_attention",
                                               "chunked_attention", "linear_attention",
@@ -30,7 +32,10 @@ bool rw_hf_is_nested(const rw_json *block) {
     for (size_t i = 0; i < sizeof layer_types / sizeof *layer_types; i++)
         if (rw_json_get(block, layer_types[i]))
             return true;
-    return false;
+    for (const rw_json *n = block ? block->first : NULL; n; n = n->next)
+        if (n->type != RW_JSON_OBJECT)
+            return false;
+    return block && block->count > 0;
 }
 
 const char *rw_join_path(const rw_source *source, const char *path, const char *key) {
@@ -96,21 +101,23 @@ static uint64_t head_dim_of(const rw_source *source, rw_layers layers) {
     if (global && layers != RW_LAYERS_SLIDING)
         return global;
     uint64_t stated = first_u64(language, whole);
+    const rw_model_type *type = rw_model_type_of(source);
     if (stated)
         return stated;
+    if (type->own_head_dim && !rw_json_get(language, "head_dim"))
+        return type->head_dim;
     uint64_t count = first_u64(language, heads), width = first_u64(language, widths);
     if (count && width)
         return width / count;
     /* Composite files leave class defaults out; a number that is there and useless is no default.
      */
-    return states_any(language, heads) && states_any(language, widths)
-               ? 0
-               : rw_model_type_of(source)->head_dim;
+    return states_any(language, heads) && states_any(language, widths) ? 0 : type->head_dim;
 }
 
 /* The part of a head that rotates. transformers 5 keeps the block's own; else the config's, under
    its old names; else the class default. */
-static double partial_of(const rw_source *source, const rw_json *block, uint64_t head_dim) {
+static double partial_of(const rw_hf_rules *rules, const rw_source *source, const rw_json *block,
+                         uint64_t head_dim) {
     static const char *const keys[] = {"partial_rotary_factor", "rotary_pct", "rotary_emb_fraction",
                                        "rope_percent"};
     const rw_json *language = source->language;
@@ -124,40 +131,43 @@ static double partial_of(const rw_source *source, const rw_json *block, uint64_t
         if (node && node->type == RW_JSON_NUMBER)
             return node->number;
     }
-    uint64_t dims = rw_json_u64_or(rw_json_get(language, "rotary_dim"), 0);
+    const rw_model_type *type = rw_model_type_of(source);
+    bool unread = type->no_rotary_dim && rules->own_names_only;
+    uint64_t dims = unread ? 0 : rw_json_u64_or(rw_json_get(language, "rotary_dim"), 0);
     if (dims && head_dim)
         return (double)dims / (double)head_dim;
-    double usual = rw_model_type_of(source)->partial;
+    double usual = type->partial;
     return usual > 0 ? usual : 1;
 }
 
-rw_status rw_hf_dims(const rw_source *source, const rw_json *block, rw_layers layers,
-                     uint32_t *head_dim, uint32_t *rotary_dim, double *partial, rw_error *err) {
+/* Dims of a head, and how many of them rotate. */
+static rw_status read_dims(const rw_hf_read *read, rw_layers layers) {
+    const rw_source *source = read->source;
+    rw_rope_spec *spec = read->spec;
     uint64_t dim = head_dim_of(source, layers);
     if (dim < 2 || dim > HEAD_DIM_MAX)
-        return rw_fail(err, RW_ERR_INPUT, "dialect.head_dim",
+        return rw_fail(read->err, RW_ERR_INPUT, "dialect.head_dim",
                        rw_join_path(source, source->language_path, "head_dim"),
                        "the size of a head is %llu (from head_dim, or hidden_size / "
                        "num_attention_heads), and must be 2 to %d",
                        (unsigned long long)dim, HEAD_DIM_MAX);
-    *partial = partial_of(source, block, dim);
-    if (!(*partial > 0 && *partial <= 1))
-        return rw_fail(err, RW_ERR_INPUT, "dialect.partial_rotary",
-                       rw_join_path(source, source->language_path, "partial_rotary_factor"),
-                       "partial_rotary_factor is %g, and must be above 0 and at most 1", *partial);
-    *head_dim = (uint32_t)dim;
-    if (rw_str_is(rw_hf_rope_type(block), "proportional")) {
-        *rotary_dim = *head_dim; /* pairs over the whole head, some of them idle */
-        return RW_OK;
-    }
+    double partial = partial_of(read->rules, source, read->block, dim);
+    const char *path = rw_join_path(source, source->language_path, "partial_rotary_factor");
+    if (!(partial > 0 && partial <= 1))
+        return rw_fail(read->err, RW_ERR_INPUT, "dialect.partial_rotary", path,
+                       "partial_rotary_factor is %g, and must be above 0 and at most 1", partial);
+    spec->head_dim = spec->rotary_dim = (uint32_t)dim;
+    if (partial < 1)
+        spec->partial_rotary_factor = partial;
+    if (rw_str_is(rw_hf_rope_type(read->block), "proportional"))
+        return RW_OK; /* pairs over the whole head, some of them idle */
     /* int(D * p), truncated in double as Python does: int(96 * 0.3) is 28 */
-    *rotary_dim = (uint32_t)((double)dim * *partial);
-    if (*rotary_dim < 2 || *rotary_dim % 2)
-        return rw_fail(err, RW_ERR_INPUT, "dialect.rotary_dim",
-                       rw_join_path(source, source->language_path, "partial_rotary_factor"),
+    spec->rotary_dim = (uint32_t)((double)dim * partial);
+    if (spec->rotary_dim < 2 || spec->rotary_dim % 2)
+        return rw_fail(read->err, RW_ERR_INPUT, "dialect.rotary_dim", path,
                        "%u of %u dims of a head would rotate (int(head_dim * "
                        "partial_rotary_factor)), and rotation needs an even number of them",
-                       *rotary_dim, *head_dim);
+                       spec->rotary_dim, spec->head_dim);
     return RW_OK;
 }
 
@@ -264,12 +274,8 @@ static rw_status read_group(const rw_hf_rules *rules, const rw_source *source,
                        .spec = spec,
                        .diagnostics = diagnostics,
                        .err = err};
-    double partial = 1;
     RW_TRY(check_block(source, place->block, place->path, err));
-    RW_TRY(rw_hf_dims(source, place->block, place->layers, &spec->head_dim, &spec->rotary_dim,
-                      &partial, err));
-    if (partial < 1)
-        spec->partial_rotary_factor = partial;
+    RW_TRY(read_dims(&read, place->layers));
     spec->pairing =
         rw_model_type_of(source)->interleaved ? RW_PAIRING_INTERLEAVED : RW_PAIRING_HALF;
     spec->theta =

@@ -91,23 +91,28 @@ static rw_status read_linear(rw_hf_read *read) {
 static void freeze_dynamic(rw_hf_read *read) {
     rw_rope_spec *spec = read->spec;
     double s = spec->factor;
-    double alpha = rw_json_number_or(rw_json_get(read->block, "alpha"), 0);
     spec->method = RW_ROPE_NTK;
-    spec->factor = alpha > 0 ? alpha : s * s - s + 1;
+    spec->factor = s * s - s + 1;
     rw_diagnose(read->diagnostics, "dialect.dynamic_frozen", RW_WARNING, true, read->path,
                 "%s has no dynamic NTK: it freezes the base at M * factor for all lengths, and "
                 "differently between its versions",
                 runtime_of(read));
 }
 
+/* `alpha`, where it is read (vLLM, SGLang, Hunyuan's own classes and its converter), is a change of
+   base for all lengths, and the factor has no effect. */
 static rw_status read_dynamic(rw_hf_read *read) {
     rw_rope_spec *spec = read->spec;
-    spec->method = RW_ROPE_DYNAMIC;
     bool given = false;
     double alpha = 0;
     RW_TRY(number(read, "alpha", &given, &alpha));
-    if (!given || !read->rules->dynamic_is_static)
-        RW_TRY(required(read, "factor", &spec->factor));
+    if (alpha > 0 && (read->rules->dynamic_is_static || rw_model_type_of(read->source)->alpha)) {
+        spec->method = RW_ROPE_NTK;
+        spec->factor = alpha;
+        return RW_OK;
+    }
+    spec->method = RW_ROPE_DYNAMIC;
+    RW_TRY(required(read, "factor", &spec->factor));
     spec->original_context = rw_hf_window(read->source);
     if (read->rules->dynamic_is_static)
         freeze_dynamic(read);
@@ -440,6 +445,8 @@ static bool is_known_here(const rw_hf_read *read, rw_str type) {
     const rw_model_type *model = rw_model_type_of(read->source);
     if (model->longrope_only)
         return rw_str_is(type, "longrope") || rw_str_is(type, "default");
+    if (model->plain_only && read->rules->own_names_only)
+        return rw_str_is(type, "default");
     if (!read->rules->own_names_only || !model->hf)
         return true;
     return !rw_str_is(type, "su") && (!rw_str_is(type, "mrope") || model->mrope);

@@ -86,6 +86,7 @@ typedef struct rw_model_type { /* NOLINT: fields in reading order */
     double theta;              /* class default when the config states none */
     double partial;            /* class default of partial_rotary_factor    */
     uint32_t head_dim;         /* class default when neither it nor heads and width are stated */
+    bool own_head_dim;         /* and when they are: the class does not divide width by heads  */
     uint64_t window;           /* class default of max_position_embeddings */
     uint64_t origin;           /* class default of the top-level original_max_position_embeddings */
     double theta5;             /* class default of theta in transformers 5, where that differs */
@@ -98,6 +99,9 @@ typedef struct rw_model_type { /* NOLINT: fields in reading order */
     bool layer_types;     /* its rotary module has a table per layer type (and see `dual`) */
     bool wants_rope_type; /* `type` alone fails in transformers 4 */
     bool mrope;           /* its class translates the type "mrope" */
+    bool plain_only;      /* transformers' class fails on any block that scales */
+    bool alpha;           /* its class makes "dynamic" with an `alpha` a fixed change of base */
+    bool no_rotary_dim;   /* its class does not read rotary_dim */
     rw_dual dual;
 } rw_model_type;
 
@@ -112,14 +116,11 @@ const rw_model_type *rw_model_type_of(const rw_source *source);
 const rw_json *rw_hf_block(const rw_json *language, const char *key);
 /* `rope_type`, else `type`, else "default". */
 rw_str rw_hf_rope_type(const rw_json *block);
-/* Is any key of this object a layer type ("full_attention", ...)? */
+/* Does this object hold one block per layer type ("full_attention": {...}, ...)? */
 bool rw_hf_is_nested(const rw_json *block);
 uint64_t rw_hf_window(const rw_source *source); /* max_position_embeddings, 0: none */
 /* path + "." + key in the source's arena; `key` alone for an empty path. */
 const char *rw_join_path(const rw_source *source, const char *path, const char *key);
-/* Dims of a head that rotate for layers of kind `layers`; `block` may carry its own part. */
-rw_status rw_hf_dims(const rw_source *source, const rw_json *block, rw_layers layers,
-                     uint32_t *head_dim, uint32_t *rotary_dim, double *partial, rw_error *err);
 
 /* Must this spec be written as LongRoPE lists, because no type of its own carries it? */
 bool rw_hf_needs_lists(const rw_source *source, const rw_rope_spec *spec);
@@ -127,6 +128,12 @@ bool rw_hf_needs_lists(const rw_source *source, const rw_rope_spec *spec);
 bool rw_gguf_needs_factors(const rw_rope_spec *spec);
 
 /* ---- others ---------------------------------------------------------------------------------- */
+
+/* RW_ERR_INPUT dialect.no_rope or dialect.own_rotation unless the readers here can say how the
+   language model rotates (positions.c). */
+rw_status rw_positions_check(const rw_source *source, rw_error *err);
+/* Does this object describe a language model that rotates? */
+bool rw_language_rotates(const rw_json *object);
 
 /* RW_ERR_INPUT dialect.bad_value for a key of the rotation with a value of the wrong kind
    (hf_types.c). */

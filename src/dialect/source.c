@@ -17,33 +17,6 @@ static const char *const language_paths[] = {"thinker_config.text_config",
                                              "generator",
                                              NULL};
 
-static const char *const rotary_keys[] = {
-    "rope_theta", "rope_scaling",         "rope_parameters",   "rotary_emb_base",
-    "rotary_pct", "rotary_emb_fraction",  "rotary_dim",        "partial_rotary_factor",
-    "rope_ratio", "rope_local_base_freq", "global_rope_theta", "qk_rope_head_dim",
-    NULL};
-
-static bool has_any(const rw_json *object, const char *const *keys) {
-    for (; *keys; keys++)
-        if (rw_json_get(object, *keys))
-            return true;
-    return false;
-}
-
-static bool has_heads(const rw_json *object) {
-    static const char *const keys[] = {"num_attention_heads", "n_head",   "n_heads",
-                                       "num_heads",           "head_dim", NULL};
-    return has_any(object, keys);
-}
-
-static bool known_to_rotate(const rw_json *object) {
-    return rw_model_type_hf(rw_json_string_or(rw_json_get(object, "model_type"), "")) != NULL;
-}
-
-static bool rotates(const rw_json *object) {
-    return has_any(object, rotary_keys) || known_to_rotate(object);
-}
-
 /* ---- which object describes the language model ----------------------------------------------- */
 
 static void find_language(rw_source *source) {
@@ -52,85 +25,12 @@ static void find_language(rw_source *source) {
     source->language_path = "";
     for (const char *const *path = language_paths; *path; path++) {
         const rw_json *object = rw_json_path(root, *path);
-        if (object && object->type == RW_JSON_OBJECT &&
-            (known_to_rotate(object) || (has_heads(object) && rotates(object)))) {
+        if (object && object->type == RW_JSON_OBJECT && rw_language_rotates(object)) {
             source->language = object;
             source->language_path = *path;
             return;
         }
     }
-}
-
-/* ---- models without RoPE --------------------------------------------------------------------- */
-
-typedef struct other_positions {
-    const char *model_type; /* NULL: any */
-    const char *key;        /* NULL: the model type is enough */
-    const char *text;       /* the key's text value; NULL: true or a number */
-    const char *what;
-} other_positions;
-
-static const other_positions others[] = {
-    {NULL, "alibi", NULL, "ALiBi (a bias on attention by distance)"},
-    {NULL, "use_alibi", NULL, "ALiBi (a bias on attention by distance)"},
-    {NULL, "attn_config.alibi", NULL, "ALiBi (a bias on attention by distance)"},
-    {NULL, "position_embedding_type", "alibi", "ALiBi (a bias on attention by distance)"},
-    {NULL, "position_embedding_type", "absolute", "learned absolute positions"},
-    {NULL, "position_embedding_type", "relative_key", "learned relative positions"},
-    {NULL, "position_embedding_type", "relative_key_query", "learned relative positions"},
-    {NULL, "relative_attention_num_buckets", NULL, "bucketed relative positions (T5's)"},
-    {"bloom", NULL, NULL, "ALiBi (a bias on attention by distance)"},
-    {"mpt", NULL, NULL, "ALiBi (a bias on attention by distance)"},
-    {"gpt2", NULL, NULL, "learned absolute positions"},
-    {"gpt_bigcode", NULL, NULL, "learned absolute positions"},
-    {"gpt_neo", NULL, NULL, "learned absolute positions"},
-    {"opt", NULL, NULL, "learned absolute positions"},
-    {"bert", NULL, NULL, "learned absolute positions"},
-    {"roberta", NULL, NULL, "learned absolute positions"},
-    {"t5", NULL, NULL, "bucketed relative positions (T5's)"},
-    {"mamba", NULL, NULL, "no attention at all (a state-space model)"},
-    {"mamba2", NULL, NULL, "no attention at all (a state-space model)"},
-    {"rwkv", NULL, NULL, "no attention at all (a recurrent model)"},
-};
-
-static bool says(const rw_json *language, const other_positions *other) {
-    rw_str type = rw_json_string_or(rw_json_get(language, "model_type"), "");
-    if (other->model_type && !rw_str_is(type, other->model_type))
-        return false;
-    if (!other->key)
-        return true;
-    const rw_json *node = rw_json_path(language, other->key);
-    if (other->text)
-        return rw_str_is(rw_json_string_or(node, ""), other->text);
-    return rw_json_bool_or(node, false) || rw_json_u64_or(node, 0) > 0;
-}
-
-static rw_status refuse_other(const rw_source *source, const other_positions *other,
-                              rw_error *err) {
-    const char *key = other->key ? other->key : "model_type";
-    return rw_fail(err, RW_ERR_INPUT, "dialect.no_rope",
-                   rw_join_path(source, source->language_path, key),
-                   "this model has no rotary embedding to scale: it has %s", other->what);
-}
-
-/* An explicit word of something else wins over rotary keys that a shared config class may carry
-   (Falcon's alibi: true), but not over a model type known to rotate (BERT-like leftovers). */
-static rw_status check_rotates(const rw_source *source, rw_error *err) {
-    const rw_json *language = source->language;
-    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
-        bool leftover = others[i].text && rotates(language);
-        if (!leftover && says(language, &others[i]))
-            return refuse_other(source, &others[i], err);
-    }
-    if (rotates(language))
-        return RW_OK;
-    if (!has_heads(language))
-        return rw_fail(err, RW_ERR_INPUT, "dialect.no_rope", source->language_path,
-                       "this config describes no attention heads and no rotary embedding; is it "
-                       "the config.json of a language model?");
-    return rw_fail(err, RW_ERR_INPUT, "dialect.no_rope", source->language_path,
-                   "this config has no rotary key (rope_theta, rope_scaling, rope_parameters, ...) "
-                   "and its model_type is not one known to rotate without");
 }
 
 /* ---- contradictions -------------------------------------------------------------------------- */
@@ -379,7 +279,7 @@ rw_status rw_source_read(const rw_checkpoint *checkpoint, rw_arena *arena, rw_so
         RW_TRY(check_rotates_gguf(out, err));
     } else {
         find_language(out);
-        RW_TRY(check_rotates(out, err));
+        RW_TRY(rw_positions_check(out, err));
         RW_TRY(read_arch_config(out, err));
         RW_TRY(rw_hf_check_types(out, err));
         check_two_spellings(out);

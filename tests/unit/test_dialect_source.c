@@ -63,6 +63,48 @@ static void no_rope_is_refused(void **state) {
     }
 }
 
+#define DIMS "\"hidden_size\":4096,\"num_attention_heads\":32,\"rope_theta\":1e4"
+
+/* Keys of a rotation do not make one: what the class does with them decides. */
+static void keys_are_not_a_rotation(void **state) {
+    (void)state;
+    static const struct {
+        const char *text, *code; /* NULL: it rotates */
+    } rows[] = {
+        {"{\"model_type\":\"granitemoehybrid\"," DIMS "}", "dialect.no_rope"},
+        {"{\"model_type\":\"granitemoehybrid\",\"position_embedding_type\":\"nope\"," DIMS "}",
+         "dialect.no_rope"},
+        {"{\"model_type\":\"granitemoehybrid\",\"position_embedding_type\":\"rope\"," DIMS "}",
+         NULL},
+        {"{\"model_type\":\"nemotron_h\"," DIMS "}", "dialect.no_rope"},
+        {"{\"model_type\":\"zamba2\",\"use_mem_rope\":false," DIMS "}", "dialect.no_rope"},
+        {"{\"model_type\":\"zamba2\",\"use_mem_rope\":true," DIMS "}", NULL},
+        {"{\"model_type\":\"baichuan\"," DIMS "}", NULL},
+        {"{\"model_type\":\"baichuan\",\"hidden_size\":5120,\"num_attention_heads\":40}",
+         "dialect.no_rope"},
+        {"{\"model_type\":\"chatglm\",\"rope_ratio\":500," DIMS "}", "dialect.own_rotation"},
+        {"{\"model_type\":\"dbrx\",\"d_model\":6144,\"n_heads\":48,"
+         "\"attn_config\":{\"rope_theta\":500000}}",
+         "dialect.own_rotation"},
+        {"{\"model_type\":\"modernbert\",\"global_rope_theta\":160000.0," DIMS "}",
+         "dialect.own_rotation"},
+        {"{\"model_type\":\"phimoe\",\"rope_scaling\":{\"type\":\"longrope\",\"long_factor\":[1],"
+         "\"short_factor\":[1]}," DIMS "}",
+         "dialect.own_rotation"},
+        {"{\"model_type\":\"phimoe\"," DIMS "}", NULL},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        opened o;
+        rw_error err = {0};
+        print_message("%s\n", rows[i].text);
+        rw_status status = try_open_text(&o, rows[i].text, strlen(rows[i].text), &err);
+        assert_int_equal(status, rows[i].code ? RW_ERR_INPUT : RW_OK);
+        if (rows[i].code)
+            assert_string_equal(err.code, rows[i].code);
+        close_opened(&o);
+    }
+}
+
 static void hostile_configs(void **state) {
     (void)state;
     static const char *const texts[] = {
@@ -137,6 +179,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(windows_and_places),
         cmocka_unit_test(no_rope_is_refused),
+        cmocka_unit_test(keys_are_not_a_rotation),
         cmocka_unit_test(hostile_configs),
         cmocka_unit_test(contradictions_are_errors),
         cmocka_unit_test(receipt_tells_the_native_window),

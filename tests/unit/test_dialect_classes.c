@@ -1,0 +1,118 @@
+/*
+ * Rules that only one family's class has. The figures are what transformers 5.23 and 4.57.6 have in
+ * the rotary module of a model that they build from such a config.
+ */
+#include "dialect_support.h"
+
+#define DIMS "\"hidden_size\":4096,\"num_attention_heads\":32,\"num_hidden_layers\":2,"
+
+static rw_status read_spec(const char *text, rw_runtime runtime, rw_rope_spec *spec,
+                           rw_error *err) {
+    opened o;
+    rw_rope_set *set = calloc(1, sizeof *set);
+    open_text(&o, text);
+    rw_status status = rw_dialect_read(runtime, &o.source, set, NULL, err);
+    *spec = set->group[0].spec;
+    close_opened(&o);
+    free(set);
+    return status;
+}
+
+static rw_rope_spec spec_of(const char *text, rw_runtime runtime) {
+    rw_rope_spec spec;
+    rw_error err = {0};
+    rw_status status = read_spec(text, runtime, &spec, &err);
+    if (status != RW_OK)
+        fail_msg("[%s] %s", err.code, err.message);
+    return spec;
+}
+
+static void assert_pair(const rw_rope_spec *spec, uint32_t pair, double inv_freq) {
+    rw_rope_table table;
+    assert_int_equal(rw_rope_table_build(spec, 4 * 32768, &table, NULL), RW_OK);
+    assert_near(table.inv_freq[pair] / inv_freq, 1, 1e-5);
+}
+
+/* Tencent's Hunyuan: `alpha` is a change of base, whatever the factor and the length. */
+static void hunyuan_alpha_changes_the_base(void **state) {
+    (void)state;
+    static const char *const types[] = {"hunyuan_v1_dense", "hunyuan_v1_moe"};
+    static const rw_runtime runtimes[] = {RW_TRANSFORMERS5, RW_TRANSFORMERS4, RW_VLLM,
+                                          RW_LLAMA_CPP};
+    for (size_t t = 0; t < 2; t++)
+        for (size_t r = 0; r < sizeof runtimes / sizeof *runtimes; r++) {
+            char text[512];
+            snprintf(text, sizeof text,
+                     "{\"model_type\":\"%s\"," DIMS "\"head_dim\":128,\"rope_theta\":10000.0,"
+                     "\"max_position_embeddings\":32768,\"rope_scaling\":{\"type\":\"dynamic\","
+                     "\"alpha\":1000.0,\"factor\":1.0,\"beta_fast\":32,\"beta_slow\":1}}",
+                     types[t]);
+            rw_rope_spec spec = spec_of(text, runtimes[r]);
+            assert_pair(&spec, 1, 0.7760344);
+            assert_pair(&spec, 32, 2.99358e-4);
+            assert_pair(&spec, 63, 1.15478e-07);
+        }
+    /* elsewhere transformers does not read it */
+    rw_rope_spec spec = spec_of("{\"model_type\":\"llama\"," DIMS "\"rope_scaling\":{\"type\":"
+                                "\"dynamic\",\"alpha\":1000.0,\"factor\":2.0}}",
+                                RW_TRANSFORMERS5);
+    assert_int_equal(spec.method, RW_ROPE_DYNAMIC);
+}
+
+/* transformers' MiniMax turns whole heads; vLLM's reads rotary_dim. */
+static void minimax_has_two_rotations(void **state) {
+    (void)state;
+    static const char text[] = "{\"model_type\":\"minimax\"," DIMS "\"head_dim\":128,"
+                               "\"rotary_dim\":64,\"rope_theta\":10000000}";
+    rw_rope_spec spec = spec_of(text, RW_TRANSFORMERS5);
+    assert_int_equal(spec.rotary_dim, 128);
+    assert_pair(&spec, 1, 0.777365);
+    assert_int_equal(spec_of(text, RW_TRANSFORMERS4).rotary_dim, 128);
+    assert_int_equal(spec_of(text, RW_VLLM).rotary_dim, 64);
+}
+
+/* Classes with a head_dim of their own don't divide width by heads; an explicit null takes it away.
+ */
+static void head_dim_of_the_class(void **state) {
+    (void)state;
+    static const struct {
+        const char *type;
+        uint32_t head_dim;
+    } rows[] = {{"qwen3", 128}, {"gemma", 256},    {"gemma2", 256}, {"gpt_oss", 64},
+                {"glm4", 128},  {"seed_oss", 128}, {"llama", 80},   {"qwen2", 80}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char text[256];
+        snprintf(text, sizeof text,
+                 "{\"model_type\":\"%s\",\"hidden_size\":1040,\"num_attention_heads\":13,"
+                 "\"rope_parameters\":{\"rope_type\":\"default\",\"rope_theta\":10000.0}}",
+                 rows[i].type);
+        print_message("%s\n", rows[i].type);
+        assert_int_equal(spec_of(text, RW_TRANSFORMERS5).head_dim, rows[i].head_dim);
+    }
+    rw_rope_spec spec = spec_of("{\"model_type\":\"qwen3\",\"hidden_size\":1040,\"head_dim\":null,"
+                                "\"num_attention_heads\":13,\"rope_theta\":10000.0}",
+                                RW_TRANSFORMERS5);
+    assert_int_equal(spec.head_dim, 80);
+}
+
+/* An object of blocks under names that nobody knows is not theta 10000 without scaling. */
+static void unknown_layer_types_are_refused(void **state) {
+    (void)state;
+    rw_rope_spec spec;
+    rw_error err = {0};
+    static const char text[] =
+        "{\"model_type\":\"zaya\"," DIMS "\"head_dim\":128,\"rope_parameters\":{\"hybrid\":"
+        "{\"rope_type\":\"default\",\"rope_theta\":5000000.0,\"partial_rotary_factor\":0.5}}}";
+    assert_int_equal(read_spec(text, RW_TRANSFORMERS5, &spec, &err), RW_ERR_INPUT);
+    assert_string_equal(err.code, "dialect.unreadable");
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(hunyuan_alpha_changes_the_base),
+        cmocka_unit_test(minimax_has_two_rotations),
+        cmocka_unit_test(head_dim_of_the_class),
+        cmocka_unit_test(unknown_layer_types_are_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
