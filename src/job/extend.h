@@ -39,7 +39,7 @@ rw_status rw_list_note(rw_file_list *list, const char *path, const char *name, c
                        rw_error *err);
 /* Tells the hash of what lies at `path`, when it is listed. */
 void rw_list_take(rw_file_list *list, const char *path, uint64_t bytes, const rw_sha256 *digest);
-/* hashing.c: hashes what has no hash yet, side by side; what can't be read stays without one. */
+/* Hashes what has no hash yet, side by side; what can't be read stays without one. */
 rw_status rw_list_hash_together(rw_context *ctx, rw_file_list *list, rw_error *err);
 /* The same, but what can't be read is an error. */
 rw_status rw_list_hash(rw_context *ctx, rw_file_list *list, rw_error *err);
@@ -62,10 +62,32 @@ const char *rw_path_base(const char *path);
 rw_status rw_tensors_hash(rw_context *ctx, const rw_checkpoint *checkpoint, uint64_t *count,
                           rw_sha256 *out, rw_error *err);
 
-/* The same and, from the same reading, the hash of every file of the checkpoint, which go to the
-   entries of `list` with their paths. */
-rw_status rw_tensors_hash_files(rw_context *ctx, const rw_checkpoint *checkpoint,
-                                rw_file_list *list, uint64_t *count, rw_sha256 *out, rw_error *err);
+/* The same, some bytes at a time; with a `twin`, compared with its tensors byte by byte. */
+typedef struct rw_tensor_reading {
+    rw_context *ctx;
+    const rw_checkpoint *checkpoint, *twin; /* NULL: nothing to compare with */
+    rw_hasher *hasher;
+    uint8_t *piece;
+    size_t next, twin_next;
+    uint64_t at; /* in the tensor `next` */
+    uint64_t count, done, total;
+    bool same; /* so far; after finish: the twin has the same tensors and no others */
+} rw_tensor_reading;
+
+/* Whatever these answer, rw_tensor_reading_end is called in the end. */
+rw_status rw_tensor_reading_begin(rw_context *ctx, const rw_checkpoint *checkpoint,
+                                  const rw_checkpoint *twin, rw_tensor_reading *out, rw_error *err);
+/* `bytes` further, or a piece more than that, or to the end; finish goes there. */
+rw_status rw_tensor_reading_go_on(rw_tensor_reading *reading, uint64_t bytes, rw_error *err);
+rw_status rw_tensor_reading_finish(rw_tensor_reading *reading, rw_sha256 *out, rw_error *err);
+void rw_tensor_reading_end(rw_tensor_reading *reading);
+
+/* ---- hashing.c ------------------------------------------------------------------------------- */
+
+/* Files without a hash get theirs, and `tensors` (NULL: none) are read to their end, all of them
+   side by side. A file that can't be read stays without a hash. */
+rw_status rw_hash_together(rw_context *ctx, rw_file_list *const *lists, size_t lists_count,
+                           rw_tensor_reading *tensors, rw_error *err);
 
 /* ---- request.c: the caller's wishes as JSON and back ----------------------------------------- */
 

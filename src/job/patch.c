@@ -77,37 +77,25 @@ static rw_status list_gguf(rw_extending *job, rw_error *err) {
     return RW_OK;
 }
 
-/* A link has the hash of what it leads to. */
-static rw_status hash_original(rw_extending *job, const char *original, const rw_listed_file *copy,
-                               rw_error *err) {
-    struct stat a, b;
-    RW_TRY(rw_list_note(&job->inputs, original, copy->name, NULL, err));
-    if (stat(original, &a) == 0 && stat(copy->path, &b) == 0 && a.st_dev == b.st_dev &&
-        a.st_ino == b.st_ino)
-        rw_list_take(&job->inputs, original, copy->bytes, &copy->digest);
-    return rw_list_hash(job->ctx, &job->inputs, err);
+/* What each file of the output came from. */
+static rw_status list_originals(rw_extending *job, rw_error *err) {
+    for (size_t i = 0; i < job->outputs.count; i++) {
+        const char *name = job->outputs.items[i].name;
+        const char *original = rw_path_join(&job->arena, rw_checkpoint_path(job->input), name);
+        if (!original)
+            return rw_fail_memory(err, name, 1);
+        RW_TRY(rw_list_note(&job->inputs, original, name, NULL, err));
+    }
+    return RW_OK;
 }
 
 static rw_status list_inputs(rw_extending *job, rw_error *err) {
-    const char *path = rw_checkpoint_path(job->input);
     if (job->places.single)
         return list_gguf(job, err);
-    if (rw_checkpoint_format(job->input) == RW_FORMAT_CONFIG)
-        return rw_list_add(job->ctx, &job->inputs, path, "config.json", NULL, err);
-    for (size_t i = 0; i < job->outputs.count; i++) {
-        const rw_listed_file *copy = &job->outputs.items[i];
-        const char *original = rw_path_join(&job->arena, path, copy->name);
-        if (!original)
-            return rw_fail_memory(err, copy->name, 1);
-        RW_TRY(hash_original(job, original, copy, err));
-        const rw_listed_file *listed = rw_list_find(&job->inputs, copy->name);
-        if (strcmp(copy->change, "patched") != 0 &&
-            memcmp(&listed->digest, &copy->digest, sizeof copy->digest) != 0)
-            return rw_fail(err, RW_ERR_INPUT, "extend.input_changed", original,
-                           "the file changed while it was copied: let nothing write to the "
-                           "checkpoint and run again");
-    }
-    return RW_OK;
+    if (rw_checkpoint_format(job->input) == RW_FORMAT_HF)
+        return list_originals(job, err);
+    return rw_list_add(job->ctx, &job->inputs, rw_checkpoint_path(job->input), "config.json", NULL,
+                       err);
 }
 
 /* ---- proof ----------------------------------------------------------------------------------- */
@@ -129,19 +117,65 @@ static rw_status prove_rotation(rw_extending *job, rw_error *err) {
     return rw_buf_status(&job->proof, err);
 }
 
-/* A directory's weight files were compared whole already; a GGUF's header was written anew. */
-static rw_status prove_tensors(rw_extending *job, rw_error *err) {
-    uint64_t count = 0;
-    rw_sha256 original;
-    RW_TRY(rw_tensors_hash_files(job->ctx, job->patched, &job->outputs, &job->tensor_count,
-                                 &job->tensors, err));
+static bool is_link(const char *original, const char *copy) {
+    struct stat a, b;
+    return stat(original, &a) == 0 && stat(copy, &b) == 0 && a.st_dev == b.st_dev &&
+           a.st_ino == b.st_ino;
+}
+
+/* A link has the hash of what it leads to. */
+static void take_links(rw_extending *job) {
+    for (size_t i = 0; i < job->outputs.count; i++) {
+        const rw_listed_file *copy = &job->outputs.items[i];
+        const rw_listed_file *original = rw_list_find(&job->inputs, copy->name);
+        if (copy->hashed && original && is_link(original->path, copy->path))
+            rw_list_take(&job->inputs, original->path, copy->bytes, &copy->digest);
+    }
+}
+
+/* Every hash that the receipt states, from one reading of everything; of linked files only one
+   side is read. */
+static rw_status hash_all(rw_extending *job, rw_tensor_reading *weights, rw_error *err) {
+    rw_file_list *const lists[] = {&job->outputs, &job->inputs};
+    RW_TRY(rw_hash_together(job->ctx, lists, job->options->link ? 1 : 2, weights, err));
+    if (job->options->link)
+        take_links(job);
     RW_TRY(rw_list_hash(job->ctx, &job->outputs, err));
-    RW_TRY(list_inputs(job, err));
-    if (!job->places.single)
-        return RW_OK;
-    RW_TRY(rw_tensors_hash_files(job->ctx, job->input, &job->inputs, &count, &original, err));
     RW_TRY(rw_list_hash(job->ctx, &job->inputs, err));
-    if (count == job->tensor_count && memcmp(&original, &job->tensors, sizeof original) == 0)
+    RW_TRY(rw_tensor_reading_finish(weights, &job->tensors, err));
+    job->tensor_count = weights->count;
+    return RW_OK;
+}
+
+static rw_status compare_copies(rw_extending *job, rw_error *err) {
+    for (size_t i = 0; i < job->outputs.count; i++) {
+        const rw_listed_file *copy = &job->outputs.items[i];
+        const rw_listed_file *original = rw_list_find(&job->inputs, copy->name);
+        if (strcmp(copy->change, "patched") != 0 &&
+            memcmp(&original->digest, &copy->digest, sizeof copy->digest) != 0)
+            return rw_fail(err, RW_ERR_INPUT, "extend.input_changed", original->path,
+                           "the file changed while it was copied: let nothing write to the "
+                           "checkpoint and run again");
+    }
+    return RW_OK;
+}
+
+/* Of a GGUF, whose header was written anew, every tensor is compared with the input's; of a
+   directory every file that was not patched. */
+static rw_status prove_tensors(rw_extending *job, rw_error *err) {
+    rw_tensor_reading weights;
+    bool single = job->places.single;
+    RW_TRY(list_inputs(job, err));
+    rw_status status =
+        rw_tensor_reading_begin(job->ctx, job->patched, single ? job->input : NULL, &weights, err);
+    if (status == RW_OK)
+        status = hash_all(job, &weights, err);
+    rw_tensor_reading_end(&weights);
+    if (status != RW_OK)
+        return status;
+    if (!single)
+        return compare_copies(job, err);
+    if (weights.same)
         return RW_OK;
     return rw_fail(err, RW_ERR_INTERNAL, "extend.tensors_changed", job->options->output,
                    "the weights of the patched file are not those of the input, so it was "

@@ -3,7 +3,6 @@
  */
 #include <string.h>
 
-#include "base/parallel.h"
 #include "job/extend.h"
 
 enum { PIECE = 1 << 20 };
@@ -15,6 +14,16 @@ static bool belongs_to_rotation(rw_str name) {
         if (name.size > strlen(starts[i]) && memcmp(name.data, starts[i], strlen(starts[i])) == 0)
             return true;
     return false;
+}
+
+/* The next tensor from *at on that is not the rotation's; NULL behind the last. */
+static const rw_tensor *next_tensor(const rw_checkpoint *checkpoint, size_t *at) {
+    for (; *at < rw_checkpoint_tensor_count(checkpoint); ++*at) {
+        const rw_tensor *tensor = rw_checkpoint_tensor_at(checkpoint, *at);
+        if (!belongs_to_rotation(tensor->name))
+            return tensor;
+    }
+    return NULL;
 }
 
 static void hash_u64(rw_hasher *hasher, uint64_t value) {
@@ -35,187 +44,96 @@ static void hash_description(rw_hasher *hasher, const rw_tensor *tensor) {
     hash_u64(hasher, tensor->bytes);
 }
 
-typedef struct tensor_pass {
-    rw_context *ctx;
-    const rw_checkpoint *checkpoint;
-    rw_hasher *hasher;
-    void *piece; /* [PIECE] */
-    uint64_t done, total;
-} tensor_pass;
+static bool same_description(const rw_tensor *a, const rw_tensor *b) {
+    return rw_str_equal(a->name, b->name) && strcmp(a->dtype_name, b->dtype_name) == 0 &&
+           a->n_dims == b->n_dims &&
+           memcmp(a->shape, b->shape, a->n_dims * sizeof *a->shape) == 0 && a->bytes == b->bytes;
+}
 
-static rw_status hash_bytes(tensor_pass *pass, const rw_tensor *tensor, rw_error *err) {
-    for (uint64_t at = 0; at < tensor->bytes;) {
-        uint64_t left = tensor->bytes - at;
-        size_t size = left < PIECE ? (size_t)left : PIECE;
-        RW_TRY(rw_check_cancel(pass->ctx, err));
-        RW_TRY(rw_tensor_read(pass->checkpoint, tensor, at, pass->piece, size, err));
-        rw_hasher_update(pass->hasher, pass->piece, size);
-        at += size;
-        pass->done += size;
-        rw_progress(pass->ctx, "hash tensors", pass->done, pass->total, "bytes");
+rw_status rw_tensor_reading_begin(rw_context *ctx, const rw_checkpoint *checkpoint,
+                                  const rw_checkpoint *twin, rw_tensor_reading *out,
+                                  rw_error *err) {
+    *out = (rw_tensor_reading){.ctx = ctx, .checkpoint = checkpoint, .twin = twin, .same = twin};
+    size_t at = 0;
+    for (const rw_tensor *t; (t = next_tensor(checkpoint, &at)) != NULL; at++)
+        out->total += t->bytes;
+    out->piece = rw_alloc(ctx, twin ? 2 * PIECE : PIECE);
+    if (!out->piece)
+        return rw_fail_memory(err, "tensor hash", PIECE);
+    return rw_hasher_create(ctx, &out->hasher, err);
+}
+
+static void begin_tensor(rw_tensor_reading *r, const rw_tensor *tensor) {
+    hash_description(r->hasher, tensor);
+    r->count++;
+    if (!r->same)
+        return;
+    const rw_tensor *other = next_tensor(r->twin, &r->twin_next);
+    r->same = other && same_description(tensor, other);
+}
+
+static rw_status read_piece(rw_tensor_reading *r, const rw_tensor *tensor, rw_error *err) {
+    uint64_t left = tensor->bytes - r->at;
+    size_t size = left < PIECE ? (size_t)left : PIECE;
+    RW_TRY(rw_tensor_read(r->checkpoint, tensor, r->at, r->piece, size, err));
+    rw_hasher_update(r->hasher, r->piece, size);
+    if (r->same) {
+        const rw_tensor *other = rw_checkpoint_tensor_at(r->twin, r->twin_next);
+        RW_TRY(rw_tensor_read(r->twin, other, r->at, r->piece + PIECE, size, err));
+        r->same = memcmp(r->piece, r->piece + PIECE, size) == 0;
+    }
+    r->at += size;
+    r->done += size;
+    return RW_OK;
+}
+
+rw_status rw_tensor_reading_go_on(rw_tensor_reading *r, uint64_t bytes, rw_error *err) {
+    uint64_t until = r->done + bytes;
+    while (r->done < until) {
+        const rw_tensor *tensor = next_tensor(r->checkpoint, &r->next);
+        if (!tensor)
+            break;
+        RW_TRY(rw_check_cancel(r->ctx, err));
+        if (r->at == 0)
+            begin_tensor(r, tensor);
+        RW_TRY(read_piece(r, tensor, err));
+        if (r->at < tensor->bytes)
+            continue;
+        r->at = 0;
+        r->next++;
+        r->twin_next++;
     }
     return RW_OK;
 }
 
-static rw_status hash_all(tensor_pass *pass, uint64_t *count, rw_error *err) {
-    size_t most = rw_checkpoint_tensor_count(pass->checkpoint);
-    *count = 0;
-    for (size_t i = 0; i < most; i++)
-        pass->total += rw_checkpoint_tensor_at(pass->checkpoint, i)->bytes;
-    for (size_t i = 0; i < most; i++) {
-        const rw_tensor *tensor = rw_checkpoint_tensor_at(pass->checkpoint, i);
-        if (belongs_to_rotation(tensor->name))
-            continue;
-        hash_description(pass->hasher, tensor);
-        RW_TRY(hash_bytes(pass, tensor, err));
-        ++*count;
-    }
-    return RW_OK;
+rw_status rw_tensor_reading_finish(rw_tensor_reading *r, rw_sha256 *out, rw_error *err) {
+    while (next_tensor(r->checkpoint, &r->next)) /* empty ones behind the last byte, too */
+        RW_TRY(rw_tensor_reading_go_on(r, PIECE, err));
+    rw_hasher *hasher = r->hasher;
+    r->hasher = NULL;
+    if (r->same && next_tensor(r->twin, &r->twin_next))
+        r->same = false;
+    return rw_hasher_finish(hasher, out, err);
+}
+
+void rw_tensor_reading_end(rw_tensor_reading *r) {
+    rw_hasher_free(r->hasher);
+    rw_free(r->ctx, r->piece);
+    r->hasher = NULL;
+    r->piece = NULL;
 }
 
 rw_status rw_tensors_hash(rw_context *ctx, const rw_checkpoint *checkpoint, uint64_t *count,
                           rw_sha256 *out, rw_error *err) {
-    tensor_pass pass = {.ctx = ctx, .checkpoint = checkpoint};
-    pass.piece = rw_alloc(ctx, PIECE);
-    if (!pass.piece)
-        return rw_fail_memory(err, "tensor hash", PIECE);
-    rw_status status = rw_hasher_create(ctx, &pass.hasher, err);
-    if (status == RW_OK) {
-        status = hash_all(&pass, count, err);
-        if (status == RW_OK)
-            status = rw_hasher_finish(pass.hasher, out, err);
-        else
-            rw_hasher_free(pass.hasher);
+    rw_tensor_reading reading;
+    rw_status status = rw_tensor_reading_begin(ctx, checkpoint, NULL, &reading, err);
+    while (status == RW_OK && reading.done < reading.total) {
+        status = rw_tensor_reading_go_on(&reading, 16 * PIECE, err);
+        rw_progress(ctx, "hash tensors", reading.done, reading.total, "bytes");
     }
-    rw_free(ctx, pass.piece);
-    return status;
-}
-
-/* ---- files and tensors from one reading ------------------------------------------------------ */
-
-typedef struct joint_pass {
-    rw_context *ctx;
-    const rw_checkpoint *checkpoint;
-    rw_hasher *tensors, *file;
-    uint8_t *piece; /* [PIECE] */
-    size_t size;    /* of the piece that is there */
-    uint64_t at;    /* in the file */
-    uint32_t file_index;
-    size_t next; /* tensor to come, or being hashed */
-    uint64_t *count;
-    uint64_t done, total;
-} joint_pass;
-
-/* One reading will do when the tensors lie in the order in which they are listed. */
-static bool lie_in_order(const rw_checkpoint *checkpoint) {
-    uint64_t end = 0;
-    uint32_t file = 0;
-    for (size_t i = 0; i < rw_checkpoint_tensor_count(checkpoint); i++) {
-        const rw_tensor *tensor = rw_checkpoint_tensor_at(checkpoint, i);
-        uint64_t size = rw_checkpoint_file(checkpoint, tensor->file)->size;
-        if (tensor->file < file || (tensor->file == file && tensor->offset < end) ||
-            tensor->offset > size || tensor->bytes > size - tensor->offset)
-            return false;
-        file = tensor->file;
-        end = tensor->offset + tensor->bytes;
-    }
-    return true;
-}
-
-/* The part of `tensor` that lies in the piece. */
-static void feed_tensor(joint_pass *p, const rw_tensor *tensor) {
-    uint64_t begin = tensor->offset > p->at ? tensor->offset : p->at;
-    uint64_t end = tensor->offset + tensor->bytes, piece_end = p->at + p->size;
-    if (belongs_to_rotation(tensor->name))
-        return;
-    if (tensor->offset >= p->at) {
-        hash_description(p->tensors, tensor);
-        ++*p->count;
-    }
-    end = end < piece_end ? end : piece_end;
-    if (end > begin)
-        rw_hasher_update(p->tensors, p->piece + (begin - p->at), (size_t)(end - begin));
-}
-
-/* `last`: no piece of this file follows, so that an empty tensor at its end is taken too. */
-static void feed_tensors(joint_pass *p, bool last) {
-    uint64_t piece_end = p->at + p->size;
-    for (; p->next < rw_checkpoint_tensor_count(p->checkpoint); p->next++) {
-        const rw_tensor *tensor = rw_checkpoint_tensor_at(p->checkpoint, p->next);
-        if (tensor->file != p->file_index || (tensor->offset >= piece_end && !last))
-            return;
-        feed_tensor(p, tensor);
-        if (tensor->offset + tensor->bytes > piece_end)
-            return; /* goes on in the next piece */
-    }
-}
-
-/* The two hashes of a piece at the same time: each takes as long as reading it. */
-static void hash_tile(void *user, size_t tile, unsigned worker) {
-    joint_pass *p = user;
-    (void)worker;
-    if (tile == 0)
-        rw_hasher_update(p->file, p->piece, p->size);
-    else
-        feed_tensors(p, p->at + p->size == rw_checkpoint_file(p->checkpoint, p->file_index)->size);
-}
-
-static rw_status hash_file_pieces(joint_pass *p, const rw_file *file, rw_error *err) {
-    for (p->at = 0; p->at < file->size; p->at += p->size) {
-        uint64_t left = file->size - p->at;
-        p->size = left < PIECE ? (size_t)left : PIECE;
-        RW_TRY(rw_file_read(file, p->at, p->piece, p->size, err));
-        rw_parallel_for(p->ctx, 2, hash_tile, p);
-        RW_TRY(rw_check_cancel(p->ctx, err));
-        p->done += p->size;
-        rw_progress(p->ctx, "hash", p->done, p->total, "bytes");
-    }
-    return RW_OK;
-}
-
-static rw_status hash_file(joint_pass *p, rw_file_list *list, rw_error *err) {
-    const rw_file *file = rw_checkpoint_file(p->checkpoint, p->file_index);
-    rw_sha256 digest;
-    RW_TRY(rw_hasher_create(p->ctx, &p->file, err));
-    rw_status status = hash_file_pieces(p, file, err);
     if (status == RW_OK)
-        status = rw_hasher_finish(p->file, &digest, err);
-    else
-        rw_hasher_free(p->file);
-    if (status == RW_OK)
-        rw_list_take(list, file->path, file->size, &digest);
-    return status;
-}
-
-static rw_status hash_files(joint_pass *p, rw_file_list *list, rw_error *err) {
-    size_t files = rw_checkpoint_file_count(p->checkpoint);
-    *p->count = 0;
-    for (size_t i = 0; i < files; i++)
-        p->total += rw_checkpoint_file(p->checkpoint, i)->size;
-    for (size_t i = 0; i < files; i++) {
-        p->file_index = (uint32_t)i;
-        RW_TRY(hash_file(p, list, err));
-    }
-    return RW_OK;
-}
-
-rw_status rw_tensors_hash_files(rw_context *ctx, const rw_checkpoint *checkpoint,
-                                rw_file_list *list, uint64_t *count, rw_sha256 *out,
-                                rw_error *err) {
-    joint_pass pass = {.ctx = ctx, .checkpoint = checkpoint, .count = count};
-    if (!lie_in_order(checkpoint))
-        return rw_tensors_hash(ctx, checkpoint, count, out, err); /* the list hashes its files */
-    pass.piece = rw_alloc(ctx, PIECE);
-    if (!pass.piece)
-        return rw_fail_memory(err, "hash", PIECE);
-    rw_status status = rw_hasher_create(ctx, &pass.tensors, err);
-    if (status == RW_OK) {
-        status = hash_files(&pass, list, err);
-        if (status == RW_OK)
-            status = rw_hasher_finish(pass.tensors, out, err);
-        else
-            rw_hasher_free(pass.tensors);
-    }
-    rw_free(ctx, pass.piece);
+        status = rw_tensor_reading_finish(&reading, out, err);
+    *count = reading.count;
+    rw_tensor_reading_end(&reading);
     return status;
 }
