@@ -73,12 +73,17 @@ static rw_status run_layers(rw_session *s, const rw_span *span, rw_view stream, 
             .attention = rw_session_scratch(s, RW_SCRATCH_ATTENTION, span->count,
                                             (size_t)l->n_heads * l->v_dim),
             .lse = rw_session_scratch(s, RW_SCRATCH_LSE, span->count, l->n_heads)};
+        RW_TRY(rw_check_cancel(s->model->ctx, err)); /* a layer of a long sequence takes a second */
         RW_TRY(rw_layer_forward(s, i, span, &slots, err));
     }
     return RW_OK;
 }
 
 /* ---- out of them ----------------------------------------------------------------------------- */
+
+/* Logits are float32 products whatever the user chose: rounding their x is the largest part of what
+   int8 would cost (docs/agreement.md). */
+static const rw_arithmetic logits_by = RW_ARITHMETIC_F32;
 
 /* NLL and arg max of `count` rows of x; `at` is their index in the outputs. */
 static rw_status score(run *r, rw_view x, size_t at, size_t count, rw_error *err) {
@@ -89,7 +94,7 @@ static rw_status score(run *r, rw_view x, size_t at, size_t count, rw_error *err
     rw_op op = {.kind = RW_OP_LOSS,
                 .u.loss = {.linear = rw_model_head(s->model),
                            .x = x,
-                           .arithmetic = s->engine.arithmetic,
+                           .arithmetic = logits_by,
                            .softcap = (float)s->model->arch->final_softcap}};
     if (o->nll) {
         op.u.loss.target = token_view(s, TOKENS_TARGET, count);
@@ -124,7 +129,7 @@ static rw_status copy_logits(run *r, rw_view x, size_t at, size_t count, rw_erro
                     .u.linear = {.linear = rw_model_head(s->model),
                                  .x = rw_view_rows(x, i, 1),
                                  .out = rw_view_matrix(row, RW_ELEMENT_F32, 1, vocab),
-                                 .arithmetic = s->engine.arithmetic}};
+                                 .arithmetic = logits_by}};
         RW_TRY(rw_session_run(s, &op, err));
         float *logits = r->outputs->logits + (at + i) * vocab;
         RW_TRY(b->ops->read(b, row, 0, logits, vocab * sizeof(float), err));

@@ -38,15 +38,25 @@ rw_status rw_session_norm(rw_session *session, rw_view x, const rw_buffer *weigh
     return rw_session_run(session, &op, err);
 }
 
-static rw_status linear(rw_session *session, const rw_linear *weights, const rw_buffer *bias,
-                        rw_view x, rw_view out, rw_error *err) {
-    rw_op op = {
-        .kind = RW_OP_LINEAR,
-        .u.linear = {
-            .linear = weights, .x = x, .out = out, .arithmetic = session->engine.arithmetic}};
+static rw_status linear_by(rw_session *session, rw_arithmetic arithmetic, const rw_linear *weights,
+                           const rw_buffer *bias, rw_view x, rw_view out, rw_error *err) {
+    rw_op op = {.kind = RW_OP_LINEAR,
+                .u.linear = {.linear = weights, .x = x, .out = out, .arithmetic = arithmetic}};
     if (bias && bias->handle)
         op.u.linear.bias = rw_view_matrix(bias, RW_ELEMENT_F32, 1, weights->rows);
     return rw_session_run(session, &op, err);
+}
+
+static rw_status linear(rw_session *session, const rw_linear *weights, const rw_buffer *bias,
+                        rw_view x, rw_view out, rw_error *err) {
+    return linear_by(session, session->engine.arithmetic, weights, bias, x, out, err);
+}
+
+/* Values are float32 products whatever the user chose: rounding their x is a fifth of what int8
+   would cost, and they are a small part of the work where heads share them (docs/agreement.md). */
+static rw_status linear_exact(rw_session *session, const rw_linear *weights, const rw_buffer *bias,
+                              rw_view x, rw_view out, rw_error *err) {
+    return linear_by(session, RW_ARITHMETIC_F32, weights, bias, x, out, err);
 }
 
 static rw_status add(rw_session *session, rw_view x, rw_view y, rw_error *err) {
@@ -200,7 +210,7 @@ static rw_status append_kv(rw_session *session, uint32_t index, const rw_span *s
     rw_view k = rw_session_scratch(session, RW_SCRATCH_K, count, (size_t)heads * layer->qk_dim);
     rw_view v = rw_session_scratch(session, RW_SCRATCH_V, count, (size_t)heads * layer->v_dim);
     RW_TRY(linear(session, &w->k, &w->k_bias, normed, k, err));
-    RW_TRY(linear(session, &w->v, &w->v_bias, normed, v, err));
+    RW_TRY(linear_exact(session, &w->v, &w->v_bias, normed, v, err));
     RW_TRY(norm_heads(session, k, heads, &w->k_norm, err));
     if (!session->rotation[rw_rotation_of(layer)].raw)
         RW_TRY(rotate(session, layer, k, heads, err));
