@@ -133,7 +133,7 @@ static void tell_size(rw_kept *kept, const rw_part *part, size_t length) {
 static rw_status keep_rows(rw_journal_scorer *self, const rw_sha256 *key, rw_error *err) {
     rw_kept *kept = rw_journal_kept(self->journal);
     rw_part part = {.from = kept->count ? kept->parts[kept->count - 1].to : 0, .to = self->at};
-    if (!self->keeps || part.to - part.from < RW_READ_PIECE || self->at == self->length)
+    if (!self->keeps || part.to - part.from < RW_READ_FAR_PIECE || self->at == self->length)
         return RW_OK;
     rw_sha256_hex(key, part.key);
     RW_TRY(rw_kept_write(kept, &part, &self->meter->scorer, err));

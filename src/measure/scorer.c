@@ -23,8 +23,9 @@ rw_status rw_scorer_read_part(rw_scorer *scorer, const int32_t *tokens, size_t c
                               const rw_outputs *outputs, size_t *done, rw_error *err) {
     *done = 0;
     RW_TRY(scorer->begin(scorer, length, err));
-    for (size_t begin = 0; begin < count; begin += RW_READ_PIECE) {
-        size_t size = count - begin < RW_READ_PIECE ? count - begin : RW_READ_PIECE;
+    for (size_t begin = 0, size; begin < count; begin += size) {
+        size_t piece = begin < RW_READ_FAR ? RW_READ_PIECE : RW_READ_FAR_PIECE;
+        size = count - begin < piece ? count - begin : piece;
         const rw_outputs part = outputs_of(outputs, begin, size);
         RW_TRY(scorer->append(scorer, tokens + begin, size, part.count ? &part : NULL, err));
         *done += part.count;

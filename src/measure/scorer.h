@@ -28,8 +28,9 @@ struct rw_scorer {
 };
 
 /* Sequences are read in pieces of so many tokens: what a run that is stopped has read stays, and
-   progress moves. */
-enum { RW_READ_PIECE = 2048 };
+   progress moves. Far into a long sequence a token takes many times as long as in its beginning, so
+   pieces are smaller there; both are whole chunks of the model's, which leaves the bits alone. */
+enum { RW_READ_PIECE = 2048, RW_READ_FAR = 16384, RW_READ_FAR_PIECE = 512 };
 
 /* One whole sequence of `count` tokens, resolved at `length`. */
 rw_status rw_scorer_read(rw_scorer *scorer, const int32_t *tokens, size_t count, size_t length,
