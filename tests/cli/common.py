@@ -1,7 +1,8 @@
 """What the tests of the program share: running it, scratch folders, and a tally.
 
 Every test file is run as  FILE.py PROGRAM SOURCE_DIR.  A function whose name begins with test_ is a
-test and gets a fresh scratch folder; Skip tells why it can't run here.
+test and gets a fresh scratch folder; Skip tells why it can't run here. A run of the program may take
+RW_TEST_TIMEOUT seconds (280).
 """
 import json
 import os
@@ -16,6 +17,7 @@ PROGRAM = os.path.abspath(sys.argv[1])
 SOURCE = pathlib.Path(sys.argv[2]).resolve()
 TINY = SOURCE / "models" / "tiny"
 DATA = TINY / "heldout.jsonl"
+TIMEOUT = float(os.environ.get("RW_TEST_TIMEOUT", 280))
 
 
 class Skip(Exception):
@@ -41,8 +43,9 @@ def environment(**changes):
 
 def run(*arguments, env=None, **options):
     options.setdefault("stdout", subprocess.PIPE)
+    options.setdefault("timeout", TIMEOUT)
     return Result(subprocess.run([PROGRAM, *map(str, arguments)], stderr=subprocess.PIPE,
-                                 env=env or environment(), timeout=280, **options))
+                                 env=env or environment(), **options))
 
 
 def expect(result, code, *in_err):
