@@ -30,6 +30,7 @@ typedef struct rw_model_class {
     bool biases;             /* of every matrix and norm    */
     bool moe_biases;         /* of the experts and router   */
     bool qkv_bias;           /* of q, k and v, and of no other matrix */
+    bool plain_full;         /* beside sliding layers, those that see everything don't rotate */
     bool qk_norm, uncounted; /* the formula of parameters does not cover it */
 } rw_model_class;
 

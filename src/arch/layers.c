@@ -234,6 +234,13 @@ static void outline_layer(const facts *f, const rw_json *type, uint32_t index, b
         layer->n_kv_heads = 0;
 }
 
+/* Where no list says it: Cohere 2 and others turn only the layers that slide, Llama 4 only those
+   that see a chunk. */
+static bool rotates_by_class(const facts *f, const rw_model_class *model, const rw_layer *layer) {
+    bool plain = (model->plain_full && f->window) || (f->pattern == RW_PATTERN_CHUNKED && f->chunk);
+    return !plain || layer->kind != RW_LAYER_FULL;
+}
+
 void rw_arch_outline_layers(const rw_json *config, const rw_model_class *model, rw_arch *out) {
     facts f = read_facts(config, model, out);
     const rw_json *type = f.types ? f.types->first : NULL;
@@ -244,6 +251,8 @@ void rw_arch_outline_layers(const rw_json *config, const rw_model_class *model, 
                       layer);
         if (rotates) /* 0 in no_rope_layers: a layer without rotation */
             layer->rotary = rw_json_u64_or(rotates, 1) != 0;
+        else if (!rotates_by_class(&f, model, layer))
+            layer->rotary = false;
         type = type ? type->next : NULL;
         rotates = rotates ? rotates->next : NULL;
     }

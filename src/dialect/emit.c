@@ -19,7 +19,7 @@ static const rw_json *written_block(const rw_source *source, const rw_rope_set *
         kept = rw_arena_text(source->arena, config.data, config.size);
     *text = (rw_str){kept, config.size};
     rw_buf_free(&config);
-    if (!kept || rw_json_parse(source->arena, *text, "config.json", &root, err) != RW_OK)
+    if (!kept || rw_json_parse_python(source->arena, *text, "config.json", &root, err) != RW_OK)
         return NULL;
     *level = source->language_path[0] ? rw_json_path(root, source->language_path) : root;
     const rw_json *block = rw_hf_block(*level, "rope_parameters");

@@ -114,6 +114,15 @@ static uint64_t head_dim_of(const rw_source *source, rw_layers layers) {
     return states_any(language, heads) && states_any(language, widths) ? 0 : type->head_dim;
 }
 
+/* Without scaling, transformers 5 leaves the table to the family's class, and most turn whole heads
+   whatever the config says; the functions of the scaled types read the part for all of them. */
+static bool whole_heads(const rw_hf_rules *rules, const rw_source *source, const rw_json *block) {
+    const rw_model_type *type = rw_model_type_of(source);
+    rw_str method = rw_hf_rope_type(block);
+    bool plain = rw_str_is(method, "default") || rw_str_is(method, "mrope");
+    return rules->converts && plain && type->hf && !type->reads_partial && !(type->partial > 0);
+}
+
 /* The part of a head that rotates. transformers 5 keeps the block's own; else the config's, under
    its old names; else the class default. */
 static double partial_of(const rw_hf_rules *rules, const rw_source *source, const rw_json *block,
@@ -123,6 +132,8 @@ static double partial_of(const rw_hf_rules *rules, const rw_source *source, cons
     const rw_json *language = source->language;
     if (rw_json_u64_or(rw_json_get(language, "qk_rope_head_dim"), 0))
         return 1; /* MLA: the whole rope part of the head turns */
+    if (whole_heads(rules, source, block))
+        return 1;
     const rw_json *own = rw_json_get(block, keys[0]);
     if (own && own->type == RW_JSON_NUMBER)
         return own->number;
@@ -132,7 +143,7 @@ static double partial_of(const rw_hf_rules *rules, const rw_source *source, cons
             return node->number;
     }
     const rw_model_type *type = rw_model_type_of(source);
-    bool unread = type->no_rotary_dim && rules->own_names_only;
+    bool unread = type->hf && !type->reads_rotary_dim && rules->own_names_only;
     uint64_t dims = unread ? 0 : rw_json_u64_or(rw_json_get(language, "rotary_dim"), 0);
     if (dims && head_dim)
         return (double)dims / (double)head_dim;
@@ -210,6 +221,13 @@ static double theta_of(const rw_hf_read *read, bool block_counts, rw_layers laye
         return node->number;
     double theta = default_theta(read, layers);
     bool lost = theta_stands_elsewhere(read->source);
+    if (!lost && !rw_model_type_of(read->source)->hf) {
+        rw_diagnose(read->diagnostics, "dialect.theta_unknown", RW_WARNING, true, read->path,
+                    "no rope_theta is stated, and what the class of this model type takes instead "
+                    "is not known here: %g is a guess; state it",
+                    theta);
+        return theta;
+    }
     rw_diagnose(read->diagnostics, lost ? "dialect.theta_lost" : "dialect.theta_default",
                 lost ? RW_WARNING : RW_INFO, lost, read->path,
                 lost ? "%s does not see the rope_theta in rope_parameters and falls back to %g"
@@ -415,8 +433,11 @@ static rw_status read_dual(const rw_hf_rules *rules, const rw_source *source, rw
    it for no scaling at all. */
 static bool knows_layer_types(const rw_hf_rules *rules, const rw_source *source) {
     const rw_model_type *type = rw_model_type_of(source);
-    return rules->reads_parameters &&
-           (!rules->converts || !type->hf || type->layer_types || type->dual != RW_DUAL_NO);
+    if (!rules->reads_parameters || !rules->converts)
+        return rules->reads_parameters;
+    if (!type->hf) /* a class that nobody here knows: if it says which layer is which */
+        return rw_json_get(source->language, "layer_types") != NULL;
+    return type->layer_types || type->dual != RW_DUAL_NO;
 }
 
 rw_status rw_hf_read_set(const rw_hf_rules *rules, const rw_source *source, rw_rope_set *out,

@@ -228,9 +228,26 @@ static rw_status read_mscale(rw_hf_read *read, bool decided) {
     return RW_OK;
 }
 
+/* As Python's `if`: null, false, zero and what is empty are not. */
+static bool is_true(const rw_json *node, bool absent) {
+    if (!node)
+        return absent;
+    switch (node->type) {
+    case RW_JSON_NULL:
+        return false;
+    case RW_JSON_BOOL:
+        return node->boolean;
+    case RW_JSON_NUMBER:
+        return node->number != 0;
+    case RW_JSON_STRING:
+        return node->string.size > 0;
+    default:
+        return node->count > 0;
+    }
+}
+
 static void read_truncate(rw_hf_read *read) {
-    const rw_json *node = rw_json_get(read->block, "truncate");
-    bool wanted = rw_json_bool_or(node, true);
+    bool wanted = is_true(rw_json_get(read->block, "truncate"), true);
     bool honoured = read->rules->reads_truncate &&
                     ((!read->outer && !read->split) || read->rules->truncate_when_nested);
     if (!wanted && !honoured)

@@ -94,14 +94,15 @@ typedef struct rw_model_type { /* NOLINT: fields in reading order */
     const char *block;         /* class default of the block, JSON */
     bool interleaved;          /* pairs of the HF checkpoint                */
     bool gguf_interleaved;
-    bool gguf_factors;    /* its graph passes rope_freqs / rope_factors to the rotation */
-    bool longrope_only;   /* its class takes no other type, and means LongRoPE by "yarn" */
-    bool layer_types;     /* its rotary module has a table per layer type (and see `dual`) */
-    bool wants_rope_type; /* `type` alone fails in transformers 4 */
-    bool mrope;           /* its class translates the type "mrope" */
-    bool plain_only;      /* transformers' class fails on any block that scales */
-    bool alpha;           /* its class makes "dynamic" with an `alpha` a fixed change of base */
-    bool no_rotary_dim;   /* its class does not read rotary_dim */
+    bool gguf_factors;     /* its graph passes rope_freqs / rope_factors to the rotation */
+    bool longrope_only;    /* its class takes no other type, and means LongRoPE by "yarn" */
+    bool layer_types;      /* its rotary module has a table per layer type (and see `dual`) */
+    bool wants_rope_type;  /* `type` alone fails in transformers 4 */
+    bool mrope;            /* its class translates the type "mrope" */
+    bool plain_only;       /* transformers' class fails on any block that scales */
+    bool alpha;            /* its class makes "dynamic" with an `alpha` a fixed change of base */
+    bool reads_partial;    /* its class can turn a part of a head (so can those with `partial`) */
+    bool reads_rotary_dim; /* and takes that part from rotary_dim */
     rw_dual dual;
 } rw_model_type;
 
@@ -132,6 +133,8 @@ bool rw_gguf_needs_factors(const rw_rope_spec *spec);
 /* RW_ERR_INPUT dialect.no_rope or dialect.own_rotation unless the readers here can say how the
    language model rotates (positions.c). */
 rw_status rw_positions_check(const rw_source *source, rw_error *err);
+/* Says which layers do not rotate. */
+void rw_positions_note_layers(rw_source *source);
 /* Does this object describe a language model that rotates? */
 bool rw_language_rotates(const rw_json *object);
 

@@ -126,6 +126,10 @@ static const sign own_rotations[] = {
              "scaling; the same weights as model type \"glm\" can be scaled"},
     {.model_type = "phimoe", .key = "rope_scaling.long_factor", .what = two_lists},
     {.model_type = "phimoe", .key = "rope_parameters.long_factor", .what = two_lists},
+    {.model_type = "qwen",
+     .key = "use_dynamic_ntk",
+     .what = "its code changes theta beyond seq_length by an NTK rule of its own, and scales "
+             "queries by the logarithm of the position"},
     {.model_type = "dbrx",
      .what = "theta stands in attn_config.rope_theta, and its class reads no scaling"},
     {.key = "global_rope_theta", .what = by_kind},
@@ -136,6 +140,29 @@ static const sign own_rotations[] = {
     {.key = "rope_theta_local", .what = by_kind},
     {.key = "swa_rope_theta", .what = by_kind},
 };
+
+/* ---- layers without rotation ----------------------------------------------------------------- */
+
+void rw_positions_note_layers(rw_source *source) {
+    const rw_arch *arch = &source->arch;
+    uint32_t plain = 0, far = 0, far_plain = 0;
+    for (uint32_t i = 0; arch->layers && i < arch->n_layers; i++) {
+        const rw_layer *layer = &arch->layers[i];
+        bool full = layer->kind == RW_LAYER_FULL;
+        plain += !layer->rotary && layer->kind != RW_LAYER_OTHER;
+        far += full && layer->rotary;
+        far_plain += full && !layer->rotary;
+    }
+    if (plain)
+        rw_diagnose(&source->diagnostics, "dialect.layers_without_rope", RW_INFO, false,
+                    source->language_path, "%u of %u layers do not rotate", plain, arch->n_layers);
+    if (far_plain && !far)
+        rw_diagnose(&source->diagnostics, "dialect.far_layers_without_rope", RW_WARNING, true,
+                    source->language_path,
+                    "no layer that sees the whole context rotates: the others see a window or a "
+                    "chunk, and scaling their rotation makes nothing longer. A larger "
+                    "max_position_embeddings is all that such a model needs");
+}
 
 /* ---- the check ------------------------------------------------------------------------------- */
 

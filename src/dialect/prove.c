@@ -121,7 +121,7 @@ static rw_status source_with_config(const rw_source *source, rw_str text, rw_sou
                                     rw_error *err) {
     const rw_json *root = NULL;
     *out = *source;
-    RW_TRY(rw_json_parse(source->arena, text, "config.json", &root, err));
+    RW_TRY(rw_json_parse_python(source->arena, text, "config.json", &root, err));
     out->language = source->language_path[0] ? rw_json_path(root, source->language_path) : root;
     if (out->language)
         return RW_OK;

@@ -285,6 +285,7 @@ rw_status rw_source_read(const rw_checkpoint *checkpoint, rw_arena *arena, rw_so
         check_two_spellings(out);
         check_two_levels(out);
     }
+    rw_positions_note_layers(out);
     rw_companions_note(out);
     return rw_windows_read(out, err);
 }

@@ -17,7 +17,7 @@ static const rw_json *sidecar(const rw_source *source, const char *name) {
     if (rw_checkpoint_sidecar(source->checkpoint, name, SIDECAR_MAX, &text, NULL) == RW_OK) {
         const char *kept = rw_arena_text(source->arena, text.data ? text.data : "", text.size);
         if (kept)
-            rw_json_parse(source->arena, (rw_str){kept, text.size}, name, &root, NULL);
+            rw_json_parse_python(source->arena, (rw_str){kept, text.size}, name, &root, NULL);
     }
     rw_buf_free(&text);
     return root;

@@ -95,6 +95,117 @@ static void head_dim_of_the_class(void **state) {
     assert_int_equal(spec.head_dim, 80);
 }
 
+/* The class's own table turns whole heads; the functions of the scaled types read the part. */
+static void part_of_a_head(void **state) {
+    (void)state;
+    static const struct {
+        const char *type, *keys;
+        uint32_t rotary_dim;
+    } rows[] = {
+        {"mistral", "\"partial_rotary_factor\":0.5", 64},
+        {"mistral", "\"rotary_dim\":16", 64},
+        {"mistral", "\"rope_parameters\":{\"rope_type\":\"default\",\"partial_rotary_factor\":0.5}",
+         64},
+        {"mistral",
+         "\"partial_rotary_factor\":0.5,\"rope_scaling\":{\"rope_type\":\"linear\",\"factor\":2}",
+         32},
+        {"phi", "\"partial_rotary_factor\":0.25", 16},
+        {"phi3", "\"partial_rotary_factor\":0.75", 48},
+        {"gptj", "\"rotary_dim\":16", 16},
+        {"unheard_of", "\"partial_rotary_factor\":0.5", 32},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char text[512];
+        snprintf(text, sizeof text,
+                 "{\"model_type\":\"%s\",\"hidden_size\":256,\"num_attention_heads\":4,"
+                 "\"rope_theta\":1e4,\"max_position_embeddings\":4096,%s}",
+                 rows[i].type, rows[i].keys);
+        print_message("%s\n", text);
+        assert_int_equal(spec_of(text, RW_TRANSFORMERS5).rotary_dim, rows[i].rotary_dim);
+    }
+}
+
+/* `if truncate:` in Python. */
+static void truncate_is_a_truth_value(void **state) {
+    (void)state;
+    static const struct {
+        const char *value;
+        bool truncate;
+    } rows[] = {{"null", false}, {"0", false}, {"false", false},    {"\"\"", false},
+                {"true", true},  {"1", true},  {"\"false\"", true}, {"[]", false}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char text[512];
+        snprintf(text, sizeof text,
+                 "{\"model_type\":\"llama\"," DIMS "\"rope_theta\":1e4,\"rope_scaling\":{"
+                 "\"rope_type\":\"yarn\",\"factor\":4.0,\"original_max_position_embeddings\":1024,"
+                 "\"truncate\":%s}}",
+                 rows[i].value);
+        print_message("truncate: %s\n", rows[i].value);
+        assert_int_equal(spec_of(text, RW_TRANSFORMERS5).truncate, rows[i].truncate);
+    }
+}
+
+static bool said(const rw_diagnostics *list, const char *code) {
+    for (size_t i = 0; i < list->count; i++)
+        if (strcmp(list->items[i].code, code) == 0)
+            return true;
+    return false;
+}
+
+static void theta_of_an_unknown_class_is_a_guess(void **state) {
+    (void)state;
+    static const char *const types[] = {"unheard_of", "llama", "bitnet"};
+    for (size_t i = 0; i < 3; i++) {
+        char text[256];
+        opened o;
+        rw_error err = {0};
+        rw_rope_set *set = calloc(1, sizeof *set);
+        snprintf(text, sizeof text,
+                 "{\"model_type\":\"%s\"," DIMS "\"rope_scaling\":{\"type\":"
+                 "\"linear\",\"factor\":2.0}}",
+                 types[i]);
+        open_text(&o, text);
+        rw_diagnostics list = {.arena = &o.arena};
+        assert_ok(rw_dialect_read(RW_TRANSFORMERS5, &o.source, set, &list, &err));
+        assert_int_equal(said(&list, "dialect.theta_unknown"), i == 0);
+        assert_true(set->group[0].spec.theta == (i == 2 ? 5e5 : 1e4));
+        close_opened(&o);
+        free(set);
+    }
+}
+
+/* Which layers turn, and whether any of those sees the whole context. */
+static void layers_without_rotation(void **state) {
+    (void)state;
+    static const struct {
+        const char *keys;
+        bool some, far;
+    } rows[] = {
+        {"\"model_type\":\"cohere2\",\"sliding_window\":4096", true, true},
+        {"\"model_type\":\"cohere2\",\"sliding_window\":null", false, false},
+        {"\"model_type\":\"exaone4\",\"sliding_window\":4096", true, true},
+        {"\"model_type\":\"exaone4\",\"sliding_window\":null", false, false},
+        {"\"model_type\":\"llama4_text\"", true, true},
+        {"\"model_type\":\"smollm3\"", true, false},
+        {"\"model_type\":\"llama\"", false, false},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char text[512];
+        opened o;
+        snprintf(text, sizeof text,
+                 "{%s,\"hidden_size\":64,\"num_attention_heads\":4,\"num_key_value_heads\":2,"
+                 "\"num_hidden_layers\":8,\"intermediate_size\":64,\"vocab_size\":64,"
+                 "\"rope_theta\":1e4,\"max_position_embeddings\":8192}",
+                 rows[i].keys);
+        print_message("%s\n", rows[i].keys);
+        open_text(&o, text);
+        assert_int_equal(said(&o.source.diagnostics, "dialect.layers_without_rope"), rows[i].some);
+        assert_int_equal(said(&o.source.diagnostics, "dialect.far_layers_without_rope"),
+                         rows[i].far);
+        close_opened(&o);
+    }
+}
+
 /* An object of blocks under names that nobody knows is not theta 10000 without scaling. */
 static void unknown_layer_types_are_refused(void **state) {
     (void)state;
@@ -107,12 +218,43 @@ static void unknown_layer_types_are_refused(void **state) {
     assert_string_equal(err.code, "dialect.unreadable");
 }
 
+/* Most classes have one table: an object of blocks is nothing to them. One that nobody here knows
+   is believed when it says which layer is which. */
+static void one_table_or_several(void **state) {
+    (void)state;
+    static const char blocks[] =
+        "\"rope_parameters\":{\"full_attention\":{\"rope_type\":\"linear\",\"factor\":2.0,"
+        "\"rope_theta\":1e4},\"sliding_attention\":{\"rope_type\":\"default\",\"rope_theta\":1e4}}";
+    static const struct {
+        const char *keys;
+        rw_status status;
+    } rows[] = {
+        {"\"model_type\":\"granite\",", RW_ERR_INPUT},
+        {"\"model_type\":\"unheard_of\",", RW_ERR_INPUT},
+        {"\"model_type\":\"unheard_of\",\"layer_types\":[\"full_attention\",\"sliding_attention\"]"
+         ",",
+         RW_OK},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char text[768];
+        rw_rope_spec spec;
+        rw_error err = {0};
+        snprintf(text, sizeof text, "{%s" DIMS "%s}", rows[i].keys, blocks);
+        assert_int_equal(read_spec(text, RW_TRANSFORMERS5, &spec, &err), rows[i].status);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(hunyuan_alpha_changes_the_base),
         cmocka_unit_test(minimax_has_two_rotations),
         cmocka_unit_test(head_dim_of_the_class),
+        cmocka_unit_test(part_of_a_head),
+        cmocka_unit_test(truncate_is_a_truth_value),
+        cmocka_unit_test(theta_of_an_unknown_class_is_a_guess),
+        cmocka_unit_test(layers_without_rotation),
         cmocka_unit_test(unknown_layer_types_are_refused),
+        cmocka_unit_test(one_table_or_several),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

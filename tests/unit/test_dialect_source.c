@@ -92,6 +92,8 @@ static void keys_are_not_a_rotation(void **state) {
          "\"short_factor\":[1]}," DIMS "}",
          "dialect.own_rotation"},
         {"{\"model_type\":\"phimoe\"," DIMS "}", NULL},
+        {"{\"model_type\":\"qwen\"," DIMS "}", NULL},
+        {"{\"model_type\":\"qwen\",\"use_dynamic_ntk\":true," DIMS "}", "dialect.own_rotation"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         opened o;
@@ -112,7 +114,7 @@ static void hostile_configs(void **state) {
         "[]",
         "{\"model_type\":\"llama\",\"num_attention_heads\":0,\"hidden_size\":64}",
         "{\"model_type\":\"llama\",\"num_attention_heads\":1,\"hidden_size\":99999999}",
-        ("{\"model_type\":\"llama\",\"hidden_size\":64,\"num_attention_heads\":2,"
+        ("{\"model_type\":\"phi\",\"hidden_size\":64,\"num_attention_heads\":2,"
          "\"partial_rotary_factor\":-1}"),
         ("{\"text_config\":7,\"vision_config\":{\"num_attention_heads\":2,"
          "\"rope_theta\":1}}"),
