@@ -19,7 +19,8 @@ typedef enum rw_json_type {
     RW_JSON_NUMBER,
     RW_JSON_STRING,
     RW_JSON_ARRAY,
-    RW_JSON_OBJECT
+    RW_JSON_OBJECT,
+    RW_JSON_NOT_FINITE /* only from rw_json_parse_python; no typed read takes it for a number */
 } rw_json_type;
 
 typedef struct rw_json {
@@ -41,6 +42,13 @@ typedef struct rw_json {
    errors ("json.syntax", "json.depth", "json.duplicate_key", "json.utf8"). */
 rw_status rw_json_parse(rw_arena *arena, rw_str text, const char *where, const rw_json **out,
                         rw_error *err);
+
+/* The same for files that Python writes: its json module, which config.json and
+   tokenizer_config.json come from, also knows NaN, Infinity and -Infinity, and reads 1e999 as
+   infinite. They become values of a type of their own, so that a file that carries them can be read
+   and edited as long as nobody needs a number there. */
+rw_status rw_json_parse_python(rw_arena *arena, rw_str text, const char *where, const rw_json **out,
+                               rw_error *err);
 
 /* Member of an object by key; NULL when `object` is NULL, no object, or has no such key. */
 const rw_json *rw_json_get(const rw_json *object, const char *key);

@@ -159,11 +159,12 @@ static rw_status read_document(parser *p, rw_error *err) {
     return RW_OK;
 }
 
-rw_status rw_json_parse(rw_arena *arena, rw_str text, const char *where, const rw_json **out,
-                        rw_error *err) {
+static rw_status parse(rw_arena *arena, rw_str text, const char *where, bool not_finite,
+                       const rw_json **out, rw_error *err) {
     static const char mark[] = "\xEF\xBB\xBF"; /* byte order mark */
     frame frames[RW_JSON_DEPTH_MAX];
-    parser p = {.scan = {.arena = arena, .text = text, .where = where}, .frames = frames};
+    parser p = {.scan = {.arena = arena, .text = text, .where = where, .not_finite = not_finite},
+                .frames = frames};
     *out = NULL;
     if (text.size >= 3 && memcmp(text.data, mark, 3) == 0)
         p.scan.at = 3;
@@ -173,4 +174,14 @@ rw_status rw_json_parse(rw_arena *arena, rw_str text, const char *where, const r
     if (status == RW_OK)
         *out = p.root;
     return status;
+}
+
+rw_status rw_json_parse(rw_arena *arena, rw_str text, const char *where, const rw_json **out,
+                        rw_error *err) {
+    return parse(arena, text, where, false, out, err);
+}
+
+rw_status rw_json_parse_python(rw_arena *arena, rw_str text, const char *where, const rw_json **out,
+                               rw_error *err) {
+    return parse(arena, text, where, true, out, err);
 }

@@ -242,9 +242,12 @@ static rw_status scan_number(rw_json_scan *scan, rw_json *node, rw_error *err) {
     node->type = RW_JSON_NUMBER;
     RW_TRY(skip_number(scan, &node->is_integer, err));
     rw_str text = {.data = scan->text.data + start.at, .size = scan->at - start.at};
-    if (!rw_parse_double(text, &node->number))
+    if (rw_parse_double(text, &node->number))
+        return RW_OK;
+    if (!scan->not_finite)
         return rw_json_scan_fail(&start, "json.syntax", err,
                                  "this number is larger than a double can hold");
+    node->type = RW_JSON_NOT_FINITE;
     return RW_OK;
 }
 
@@ -256,11 +259,28 @@ typedef struct name_row {
     bool value;
 } name_row;
 
+/* What Python's json module writes for them. */
+static rw_status scan_not_finite(rw_json_scan *scan, rw_json *node, rw_error *err) {
+    static const char *const names[] = {"NaN", "Infinity", "-Infinity"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        if (!next_is(scan, names[i]))
+            continue;
+        if (!scan->not_finite)
+            return rw_json_scan_fail(scan, "json.syntax", err,
+                                     "%s is not JSON (some Python programs write it); put null or "
+                                     "a number there",
+                                     names[i]);
+        node->type = RW_JSON_NOT_FINITE;
+        scan->at += strlen(names[i]);
+        return RW_OK;
+    }
+    return rw_json_scan_expected(scan, "a value", err);
+}
+
 static rw_status scan_name(rw_json_scan *scan, rw_json *node, rw_error *err) {
     static const name_row names[] = {{"true", RW_JSON_BOOL, true},
                                      {"false", RW_JSON_BOOL, false},
                                      {"null", RW_JSON_NULL, false}};
-    static const char *const refused[] = {"NaN", "Infinity", "-Infinity"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         if (next_is(scan, names[i].name)) {
             node->type = names[i].type;
@@ -269,13 +289,7 @@ static rw_status scan_name(rw_json_scan *scan, rw_json *node, rw_error *err) {
             return RW_OK;
         }
     }
-    for (size_t i = 0; i < sizeof refused / sizeof refused[0]; i++)
-        if (next_is(scan, refused[i]))
-            return rw_json_scan_fail(scan, "json.syntax", err,
-                                     "%s is not JSON (some Python programs write it); put null or "
-                                     "a number there",
-                                     refused[i]);
-    return rw_json_scan_expected(scan, "a value", err);
+    return scan_not_finite(scan, node, err);
 }
 
 rw_status rw_json_scan_scalar(rw_json_scan *scan, rw_json *node, rw_error *err) {

@@ -11,6 +11,7 @@ typedef struct rw_json_scan {
     rw_str text;
     const char *where;
     size_t at;
+    bool not_finite; /* numbers that are not finite are values, too */
 } rw_json_scan;
 
 /* The next byte, or -1 at the end. */

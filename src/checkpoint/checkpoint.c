@@ -80,8 +80,8 @@ static rw_status load_config(rw_checkpoint *checkpoint, const rw_file *file, rw_
     if (!checkpoint->config_bytes)
         return rw_fail_memory(err, file->path, checkpoint->config_size);
     RW_TRY(rw_file_read(file, 0, checkpoint->config_bytes, checkpoint->config_size, err));
-    RW_TRY(rw_json_parse(&checkpoint->arena, rw_checkpoint_config_text(checkpoint), file->path,
-                         &checkpoint->config, err));
+    RW_TRY(rw_json_parse_python(&checkpoint->arena, rw_checkpoint_config_text(checkpoint),
+                                file->path, &checkpoint->config, err));
     if (checkpoint->config->type == RW_JSON_OBJECT)
         return RW_OK;
     return rw_fail(err, RW_ERR_INPUT, "checkpoint.config", file->path,

@@ -46,7 +46,8 @@ static rw_status splice(rw_config_edit *edit, uint64_t begin, uint64_t end, cons
     if (status == RW_OK)
         status = rw_buf_status(&bytes, err);
     if (status == RW_OK)
-        status = rw_json_parse(&arena, (rw_str){bytes.data, bytes.size}, edit->where, &root, err);
+        status =
+            rw_json_parse_python(&arena, (rw_str){bytes.data, bytes.size}, edit->where, &root, err);
     if (status == RW_OK) {
         adopt(edit, &bytes, &arena, root);
         return RW_OK;
@@ -293,7 +294,7 @@ rw_status rw_config_edit_remove(rw_config_edit *edit, const char *const *path, r
 
 static rw_status begin(rw_config_edit *edit, rw_str text, rw_error *err) {
     const rw_json *root;
-    RW_TRY(rw_json_parse(&edit->arena, text, edit->where, &root, err));
+    RW_TRY(rw_json_parse_python(&edit->arena, text, edit->where, &root, err));
     if (root->type != RW_JSON_OBJECT)
         return rw_fail(err, RW_ERR_INPUT, "checkpoint.config", edit->where,
                        "the file holds JSON but no object, so it is no model's config.json");

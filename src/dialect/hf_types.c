@@ -28,22 +28,30 @@ static bool is_fine(const rw_json *node, kind wanted) {
 /* Python writes Infinity and NaN; what no one here reads may hold them (time_step_limit of the
    Mamba hybrids does), and these may not: they give the sizes, the windows and the rotation. */
 static const char needed[] =
-    " attention_chunk_size attention_head_dim attn_logit_softcapping d_model ffn_hidden_size"
-    " final_logit_softcapping first_k_dense_replace full_attention_interval"
+    " attention_chunk_size attention_head_dim attn_layer_indices attn_layer_offset"
+    " attn_layer_period attn_logit_softcapping conv_kernel cross_attention_layers d_model"
+    " decoder_sparse_step expert_layer_offset expert_layer_period ffn_hidden_size"
+    " final_logit_softcapping first_k_dense_replace full_attention_interval full_attn_idxs"
     " global_attn_every_n_layers global_head_dim global_rope_theta head_dim hidden_size"
-    " hidden_size_per_layer_input interleave_moe_layer_step intermediate_size"
-    " intermediate_size_mlp kv_channels kv_lora_rank local_attention local_rope_theta"
-    " max_position_embeddings max_seq_len max_sequence_length max_window_layers"
-    " moe_intermediate_size multi_query_group_num n_ctx n_embd n_head n_heads n_inner n_layer"
-    " n_layers n_positions no_rope_layer_interval num_attention_heads num_experts"
-    " num_experts_per_tok num_global_key_value_heads num_heads num_hidden_layers"
-    " num_key_value_heads num_kv_heads num_kv_shared_layers num_layers num_local_experts"
-    " num_nextn_predict_layers original_max_position_embeddings partial_rotary_factor"
-    " q_lora_rank qk_nope_head_dim qk_rope_head_dim query_pre_attn_scalar rms_norm_eps"
-    " rope_global_theta rope_local_base_freq rope_local_theta rope_percent rope_ratio rope_theta"
-    " rope_theta_global rope_theta_local rotary_dim rotary_emb_base rotary_emb_fraction"
-    " rotary_pct seq_length sliding_window sliding_window_pattern swa_rope_theta v_head_dim"
-    " vocab_size ";
+    " hidden_size_per_layer_input index_head_dim interleave_moe_layer_step intermediate_size"
+    " intermediate_size_mlp kv_channels kv_lora_rank linear_conv_kernel_dim linear_key_head_dim"
+    " linear_num_key_heads linear_num_value_heads linear_value_head_dim local_attention"
+    " local_rope_theta mamba_d_conv mamba_d_head mamba_d_state mamba_expand mamba_head_dim"
+    " mamba_n_groups mamba_n_heads mamba_num_heads max_position_embeddings max_seq_len"
+    " max_sequence_length max_window_layers mlp_only_layers moe_intermediate_size"
+    " moe_layer_freq mtp_num_hidden_layers multi_query_group_num n_ctx n_embd n_groups n_head"
+    " n_heads n_inner n_layer n_layers n_positions n_predict n_routed_experts n_shared_experts"
+    " nextn_predict_layers no_rope_layer_interval no_rope_layers num_attention_heads"
+    " num_experts num_experts_per_tok num_experts_per_token num_global_key_value_heads"
+    " num_heads num_hidden_layers num_key_value_heads num_kv_heads num_kv_shared_layers"
+    " num_layers num_local_experts num_mtp_layers num_nextn_predict_layers"
+    " original_max_position_embeddings partial_rotary_factor q_lora_rank qk_nope_head_dim"
+    " qk_rope_head_dim query_pre_attn_scalar relative_attention_num_buckets rms_norm_eps"
+    " rope_global_theta rope_local_base_freq rope_local_theta rope_parameters rope_percent"
+    " rope_ratio rope_scaling rope_theta rope_theta_global rope_theta_local rotary_dim"
+    " rotary_emb_base rotary_emb_fraction rotary_pct seq_length shared_expert_intermediate_size"
+    " shared_intermediate_size sliding_window sliding_window_pattern ssm_state_size state_size"
+    " swa_rope_theta v_head_dim vocab_size ";
 
 static bool is_needed(rw_str key) {
     char word[64];
@@ -60,28 +68,24 @@ static rw_status not_finite(const char *path, const rw_json *node, rw_error *err
                       (int)(name.size < 64 ? name.size : 64), name.data);
 }
 
-/* All of a block belongs to the rotation: its numbers, its lists, and those of blocks per layer type
-   in it. What lies deeper nobody reads. */
-static rw_status check_block_numbers(const rw_json *block, const char *path, unsigned depth,
-                                     rw_error *err) {
-    for (const rw_json *n = block ? block->first : NULL; n; n = n->next) {
-        if (n->type == RW_JSON_NOT_FINITE)
-            return not_finite(path, n, err);
-        if (depth < 3)
-            RW_TRY(check_block_numbers(n, path, depth + 1, err));
-    }
+/* What lies in them counts like them: the numbers of a block, of its lists, and of blocks per layer
+   type in it. Deeper nobody reads. */
+static rw_status check_numbers(const rw_json *node, const char *path, unsigned depth,
+                               rw_error *err) {
+    if (node->type == RW_JSON_NOT_FINITE)
+        return not_finite(path, node, err);
+    for (const rw_json *n = node->first; n && depth < 3; n = n->next)
+        RW_TRY(check_numbers(n, path, depth + 1, err));
     return RW_OK;
 }
 
 static rw_status check_finite(const rw_source *source, rw_error *err) {
-    const rw_json *language = source->language;
-    for (const rw_json *n = language->first; n; n = n->next)
-        if (n->type == RW_JSON_NOT_FINITE && is_needed(n->key))
-            return not_finite(source->language_path, n, err);
-    static const char *const blocks[] = {"rope_scaling", "rope_parameters"};
-    for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++)
-        RW_TRY(check_block_numbers(rw_json_get(language, blocks[i]),
-                                   rw_join_path(source, source->language_path, blocks[i]), 0, err));
+    for (const rw_json *n = source->language->first; n; n = n->next) {
+        const char *key =
+            is_needed(n->key) ? rw_arena_text(source->arena, n->key.data, n->key.size) : NULL;
+        if (key)
+            RW_TRY(check_numbers(n, rw_join_path(source, source->language_path, key), 0, err));
+    }
     return RW_OK;
 }
 

@@ -213,6 +213,9 @@ static rw_status put_value(rw_context *ctx, const rw_json *node, rw_buf *out, un
         return put_array(ctx, node, out, depth, err);
     case RW_JSON_OBJECT:
         return put_object(ctx, node, out, depth, err);
+    case RW_JSON_NOT_FINITE:
+        return rw_fail_at(err, RW_ERR_INPUT, "receipt.number", NULL, node->begin,
+                          "A number that is not finite has no canonical form.");
     }
     return rw_fail(err, RW_ERR_INTERNAL, "receipt.type", NULL, "A JSON node has no known type.");
 }

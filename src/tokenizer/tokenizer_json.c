@@ -234,7 +234,7 @@ static rw_status read_config(rw_tk_loader *load, rw_arena *arena, rw_str text) {
     if (text.size == 0)
         return RW_OK;
     const rw_json *config = NULL;
-    RW_TRY(rw_json_parse(arena, text, "tokenizer_config.json", &config, load->err));
+    RW_TRY(rw_json_parse_python(arena, text, "tokenizer_config.json", &config, load->err));
     RW_TRY(rw_tk_wanted(load, config, RW_JSON_OBJECT, "tokenizer_config.json"));
     RW_TRY(read_named_token(load, config, "bos_token", &tokenizer->bos));
     RW_TRY(read_named_token(load, config, "eos_token", &tokenizer->eos));

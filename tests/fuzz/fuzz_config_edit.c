@@ -79,11 +79,12 @@ static void there_and_back(const job *j) {
     const rw_json *root, *parent = NULL, *node = NULL;
     rw_config_edit *edit = NULL;
     bool reversible = false;
-    if (rw_json_parse(&arena, j->text, "config.json", &root, NULL) == RW_OK)
+    if (rw_json_parse_python(&arena, j->text, "config.json", &root, NULL) == RW_OK)
         edit = begin(j);
     if (edit) {
         node = find(root, j->path, &parent);
-        reversible = node ? node->type != RW_JSON_OBJECT && node->type != RW_JSON_ARRAY
+        reversible = node ? node->type != RW_JSON_OBJECT && node->type != RW_JSON_ARRAY &&
+                                node->type != RW_JSON_NOT_FINITE /* none is ever written */
                           : parent && parent->type == RW_JSON_OBJECT && parent->count > 0;
     }
     if (reversible && rw_config_edit_set(edit, j->path, j->value, NULL) == RW_OK) {

@@ -195,6 +195,32 @@ static void test_refusals(void **state) {
     assert_int_equal(m.alive, 0);
 }
 
+/* The same words where Python's are asked for: values that are no numbers, and nothing else. */
+static void test_python(void **state) {
+    static const char text[] = "[NaN, Infinity , -Infinity,1e999, -12e400, 1, {\"a\":NaN}]";
+    static const char *const spelled[] = {"NaN", "Infinity", "-Infinity", "1e999", "-12e400"};
+    static const char *const refused[] = {"-NaN",        "nan", "+Infinity", "Inf",
+                                          "[Infinityx]", "- 1", "--Infinity"};
+    rw_arena arena = {.ctx = ctx};
+    rw_error err = {0};
+    const rw_json *root;
+    (void)state;
+    assert_ok(rw_json_parse_python(&arena, rw_str_of(text), "t.json", &root, &err));
+    const rw_json *node = root->first;
+    for (size_t i = 0; i < 5; i++, node = node->next) {
+        assert_int_equal(node->type, RW_JSON_NOT_FINITE);
+        check_range(text, node->begin, node->end, spelled[i]);
+        assert_true(rw_json_number_or(node, 7) == 7 && rw_json_u64_or(node, 7) == 7);
+        assert_false(rw_json_is_null(node));
+    }
+    assert_true(node->type == RW_JSON_NUMBER && node->number == 1);
+    assert_int_equal(rw_json_get(node->next, "a")->type, RW_JSON_NOT_FINITE);
+    for (size_t i = 0; i < sizeof refused / sizeof refused[0]; i++)
+        assert_int_equal(rw_json_parse_python(&arena, rw_str_of(refused[i]), "t.json", &root, &err),
+                         RW_ERR_INPUT);
+    rw_arena_free(&arena);
+}
+
 static void fill_nested(rw_buf *buf, size_t depth, const char *open, const char *close) {
     for (size_t i = 0; i < depth; i++)
         rw_buf_text(buf, open);
@@ -401,12 +427,13 @@ static void test_round_trip(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_values),     cmocka_unit_test(test_ranges),
-        cmocka_unit_test(test_escapes),    cmocka_unit_test(test_numbers),
-        cmocka_unit_test(test_refusals),   cmocka_unit_test(test_depth),
-        cmocka_unit_test(test_large),      cmocka_unit_test(test_out_of_memory),
-        cmocka_unit_test(test_write),      cmocka_unit_test(test_quote_repairs),
-        cmocka_unit_test(test_write_deep), cmocka_unit_test(test_round_trip),
+        cmocka_unit_test(test_values),        cmocka_unit_test(test_ranges),
+        cmocka_unit_test(test_escapes),       cmocka_unit_test(test_numbers),
+        cmocka_unit_test(test_refusals),      cmocka_unit_test(test_python),
+        cmocka_unit_test(test_depth),         cmocka_unit_test(test_large),
+        cmocka_unit_test(test_out_of_memory), cmocka_unit_test(test_write),
+        cmocka_unit_test(test_quote_repairs), cmocka_unit_test(test_write_deep),
+        cmocka_unit_test(test_round_trip),
     };
     return cmocka_run_group_tests(tests, make_context, free_context);
 }
