@@ -124,6 +124,9 @@ static void check(const test_model *m, const rw_session_options *options, size_t
         assert_int_equal(rw_session_length(session), from);
         read_pieces(m, session, tokens, TOKENS, got, NULL);
         assert_memory_equal(want + from, got + from, (TOKENS - from) * sizeof *want);
+        rw_buf rest = {.ctx = m->ctx}; /* what was restored was not read again */
+        assert_ok(rw_session_save(session, from, &(rw_row_sink){&rest, put}, &err));
+        rw_buf_free(&rest);
         rw_session_free(session);
     }
     free_parts(&saved);
