@@ -132,7 +132,33 @@ static inline void test_rope(const test_model *m, const rw_json *p, rw_rope_set 
     test_list(rw_json_get(p, "long_factor"), spec->long_factor, &spec->list_count);
 }
 
+/* Any method, beyond a window of 512. */
+static inline void test_scale(const test_model *m, rw_rope_method method, rw_rope_set *set) {
+    test_plain_rope(m, set);
+    rw_rope_spec *spec = &set->group[0].spec;
+    spec->method = method;
+    spec->original_context = 512;
+    if (method == RW_ROPE_BASE)
+        spec->theta = 40000.0;
+    else if (method != RW_ROPE_NONE && method != RW_ROPE_PER_PAIR)
+        spec->factor = 4.0;
+    if (method == RW_ROPE_PROPORTIONAL)
+        spec->factor = 1.0, spec->partial_rotary_factor = 0.5;
+    spec->list_count = method == RW_ROPE_LONGROPE ? 32 : 0;
+    spec->pair_factor_count = method == RW_ROPE_PER_PAIR ? 32 : 0;
+    for (uint32_t i = 0; i < 32; i++) {
+        spec->short_factor[i] = 1.0 + 0.01 * i;
+        spec->long_factor[i] = 1.0 + 0.1 * i;
+        spec->pair_factor[i] = 1.0 + 0.1 * i;
+    }
+}
+
 /* ---- running --------------------------------------------------------------------------------- */
+
+static inline void test_some_tokens(int32_t *tokens, size_t n) {
+    for (size_t i = 0; i < n; i++)
+        tokens[i] = (int32_t)((i * 7919 + i / 13 * 31 + 5) % 4096);
+}
 
 /* NLL of tokens 1..n of a document, from tokens 0..n-1; `length`: where the table is resolved. */
 static inline void test_nll(const test_model *m, const rw_rope_set *set, const int32_t *tokens,

@@ -2,10 +2,11 @@
  * model_families - the negative log-likelihoods of given tokens under a model, for
  * model_families.py: one a line, of token i + 1 given tokens 0 .. i.
  *
- * model_families MODEL TOKEN...
+ * model_families [--int8] MODEL TOKEN...
  */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "dialect/dialect.h"
 #include "model/model.h"
@@ -21,10 +22,12 @@ static void must(rw_status status) {
     exit(rw_status_exit_code(status));
 }
 
-static void score(const rw_model *model, const rw_rope_set *rope, const int32_t *tokens, size_t n) {
+static void score(const rw_model *model, const rw_rope_set *rope, rw_arithmetic arithmetic,
+                  const int32_t *tokens, size_t n) {
     double nll[TOKENS_MAX];
     rw_session *session;
-    rw_session_options options = {.rope = rope, .capacity = n};
+    rw_session_options options = {
+        .rope = rope, .capacity = n, .engine = {.arithmetic = arithmetic}};
     rw_outputs outputs = {.count = n - 1, .target = tokens + 1, .nll = nll};
     must(rw_session_create(model, &options, &session, &err));
     must(rw_session_forward(session, tokens, n, &outputs, NULL, &err));
@@ -41,6 +44,9 @@ int main(int argc, char **argv) {
     rw_rope_set rope;
     rw_model *model;
     int32_t tokens[TOKENS_MAX];
+    bool int8 = argc > 1 && strcmp(argv[1], "--int8") == 0;
+    argv += int8;
+    argc -= int8;
     if (argc < 4 || argc - 2 > TOKENS_MAX)
         return 2;
     for (int i = 2; i < argc; i++)
@@ -51,7 +57,7 @@ int main(int argc, char **argv) {
     must(rw_source_read(checkpoint, &arena, &source, &err));
     must(rw_dialect_read_best(&source, &rope, NULL, &err));
     must(rw_model_load(ctx, checkpoint, &source.arch, &model, &err));
-    score(model, &rope, tokens, (size_t)argc - 2);
+    score(model, &rope, int8 ? RW_ARITHMETIC_INT8 : RW_ARITHMETIC_F32, tokens, (size_t)argc - 2);
     rw_model_free(model);
     rw_checkpoint_close(checkpoint);
     rw_arena_free(&arena);

@@ -12,11 +12,6 @@
 
 enum { TOKENS = 1300 };
 
-static void some_tokens(int32_t *tokens, size_t n) {
-    for (size_t i = 0; i < n; i++)
-        tokens[i] = (int32_t)((i * 7919 + i / 13 * 31 + 5) % 4096);
-}
-
 static void yarn(const test_model *m, rw_rope_set *set) {
     test_plain_rope(m, set);
     set->group[0].spec.method = RW_ROPE_YARN;
@@ -33,7 +28,7 @@ static void run_threads(unsigned threads, rw_cpu_level level, size_t n, double *
     rw_session *session;
     rw_error err = {0};
     int32_t tokens[TOKENS + 1];
-    some_tokens(tokens, TOKENS + 1);
+    test_some_tokens(tokens, TOKENS + 1);
     test_model_open(&m, TINY, threads, level);
     yarn(&m, &set);
     rw_session_options options = {.rope = &set, .capacity = TOKENS};
@@ -85,7 +80,7 @@ static void check_pieces(const test_model *m, size_t n) {
     static double want[TOKENS], got[TOKENS];
     int32_t tokens[TOKENS + 1];
     rw_rope_set set;
-    some_tokens(tokens, TOKENS + 1);
+    test_some_tokens(tokens, TOKENS + 1);
     yarn(m, &set);
     run_pieces(m, &set, whole, 1, tokens, n, want);
     run_pieces(m, &set, odd, 5, tokens, n, got);
@@ -108,11 +103,11 @@ static void test_decode_equals_prefill(void **state) {
 static void test_windows(void **state) {
     (void)state;
     test_model m;
-    static double full[TOKENS], windowed[TOKENS];
+    static double full[TOKENS], windowed[TOKENS], got[TOKENS];
     static const size_t whole[] = {TOKENS};
     int32_t tokens[TOKENS + 1];
     rw_rope_set set;
-    some_tokens(tokens, TOKENS + 1);
+    test_some_tokens(tokens, TOKENS + 1);
     test_model_open(&m, TINY, 2, RW_CPU_BEST);
     yarn(&m, &set);
     run_pieces(&m, &set, whole, 1, tokens, 600, full);
@@ -128,32 +123,14 @@ static void test_windows(void **state) {
     }
     check_pieces(&m, TOKENS);
     run_pieces(&m, &set, whole, 1, tokens, 600, windowed);
+    m.arch.layers[4].window = 0; /* a layer that sees everything has none, whatever stands there */
+    run_pieces(&m, &set, whole, 1, tokens, 600, got);
+    assert_memory_equal(got, windowed, 600 * sizeof *got);
     assert_true(fabs(test_mean(full, 600) - test_mean(windowed, 600)) > 1e-2); /* it does matter */
     test_model_close(&m);
 }
 
-/* ---- methods, growing sessions ----------------------------------------------------------------
- */
-
-static void scale(const test_model *m, rw_rope_method method, rw_rope_set *set) {
-    test_plain_rope(m, set);
-    rw_rope_spec *spec = &set->group[0].spec;
-    spec->method = method;
-    spec->original_context = 512;
-    if (method == RW_ROPE_BASE)
-        spec->theta = 40000.0;
-    else if (method != RW_ROPE_NONE && method != RW_ROPE_PER_PAIR)
-        spec->factor = 4.0;
-    if (method == RW_ROPE_PROPORTIONAL)
-        spec->factor = 1.0, spec->partial_rotary_factor = 0.5;
-    spec->list_count = method == RW_ROPE_LONGROPE ? 32 : 0;
-    spec->pair_factor_count = method == RW_ROPE_PER_PAIR ? 32 : 0;
-    for (uint32_t i = 0; i < 32; i++) {
-        spec->short_factor[i] = 1.0 + 0.01 * i;
-        spec->long_factor[i] = 1.0 + 0.1 * i;
-        spec->pair_factor[i] = 1.0 + 0.1 * i;
-    }
-}
+/* ---- methods --------------------------------------------------------------------------------- */
 
 /* The table is pinned, so every position has one rotation, whatever the pieces. */
 static void test_every_method(void **state) {
@@ -165,10 +142,10 @@ static void test_every_method(void **state) {
     int32_t tokens[N + 1];
     test_model m;
     test_model_open(&m, TINY, 2, RW_CPU_BEST);
-    some_tokens(tokens, N + 1);
+    test_some_tokens(tokens, N + 1);
     for (rw_rope_method method = RW_ROPE_NONE; method <= RW_ROPE_PER_PAIR; method++) {
         rw_rope_set set;
-        scale(&m, method, &set);
+        test_scale(&m, method, &set);
         run_pieces(&m, &set, whole, 1, tokens, N, want);
         run_pieces(&m, &set, tail, 12, tokens, N, got);
         for (size_t i = 0; i < N; i++)
@@ -177,92 +154,6 @@ static void test_every_method(void **state) {
         for (size_t i = 0; i < N; i++)
             assert_true(fabs(want[i] - got[i]) < 2e-4);
     }
-    test_model_close(&m);
-}
-
-/* Tokens [0, n) into a session, the first `first` at once and then `step` at a time; the NLL of the
-   target behind the last. */
-static double read_growing(const test_model *m, const rw_session_options *options,
-                           const int32_t *tokens, size_t first, size_t step, size_t n) {
-    rw_error err = {0};
-    rw_session *session;
-    double nll[1];
-    rw_outputs last = {.count = 1, .target = tokens + n, .nll = nll};
-    assert_ok(rw_session_create(m->model, options, &session, &err));
-    for (size_t done = 0, size = first; done < n; done += size, size = step) {
-        size = size < n - done ? size : n - done;
-        last.first = size - 1;
-        assert_ok(rw_session_forward(session, tokens + done, size, &last, NULL, &err));
-    }
-    assert_int_equal(rw_session_length(session), n);
-    rw_session_free(session);
-    return nll[0];
-}
-
-/* Growing token by token beyond the window gives what reading all at once gives, and nothing else
-   would: a table that is pinned elsewhere gives other numbers. */
-static void check_growing(const test_model *m, rw_rope_method method) {
-    static const size_t ends[] = {500, 512, 513, 514, 530, 570};
-    int32_t tokens[601];
-    rw_rope_set set;
-    some_tokens(tokens, 601);
-    scale(m, method, &set);
-    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
-        size_t n = ends[i];
-        rw_session_options growing = {.rope = &set, .capacity = 600, .growing = true};
-        rw_session_options pinned = {.rope = &set, .capacity = 600, .length = n};
-        double want = read_growing(m, &pinned, tokens, n, 1, n);
-        assert_true(fabs(read_growing(m, &growing, tokens, n, 1, n) - want) < 1e-4);
-        assert_true(fabs(read_growing(m, &growing, tokens, 490, 1, n) - want) < 2e-4);
-        assert_true(fabs(read_growing(m, &growing, tokens, 505, 7, n) - want) < 2e-4);
-        pinned.length = method == RW_ROPE_LONGROPE && n > 512 ? 512 : 2000;
-        assert_true(fabs(read_growing(m, &pinned, tokens, n, 1, n) - want) > 1e-3);
-    }
-}
-
-static void test_growing(void **state) {
-    (void)state;
-    test_model m;
-    test_model_open(&m, TINY, 2, RW_CPU_BEST);
-    check_growing(&m, RW_ROPE_LONGROPE);
-    uint32_t layers = m.arch.n_layers;
-    m.arch.n_layers = 1; /* where no deeper layer's keys remember older tables */
-    check_growing(&m, RW_ROPE_DYNAMIC);
-    m.arch.layers[0].kind = RW_LAYER_SLIDING;
-    m.arch.layers[0].window = 100;
-    check_growing(&m, RW_ROPE_DYNAMIC);
-    m.arch.layers[0].kind = RW_LAYER_FULL;
-    m.arch.n_layers = layers;
-    test_model_close(&m);
-}
-
-/* A session that was made without room for raw keys can't take a rotation that needs them. */
-static void test_growing_reset(void **state) {
-    (void)state;
-    test_model m;
-    rw_rope_set plain, dynamic;
-    rw_session *session;
-    rw_error err = {0};
-    int32_t tokens[601];
-    double nll[1];
-    test_model_open(&m, TINY, 2, RW_CPU_BEST);
-    some_tokens(tokens, 601);
-    scale(&m, RW_ROPE_YARN, &plain);
-    scale(&m, RW_ROPE_LONGROPE, &dynamic);
-    rw_session_options options = {.rope = &plain, .capacity = 600, .growing = true};
-    assert_ok(rw_session_create(m.model, &options, &session, &err));
-    options.rope = &dynamic;
-    assert_int_equal(rw_session_reset(session, &options, &err), RW_ERR_USAGE);
-    assert_string_equal(err.code, "model.rope");
-    rw_session_free(session);
-    double want = read_growing(&m, &options, tokens, 500, 1, 500);
-    assert_ok(rw_session_create(m.model, &options, &session, &err));
-    assert_ok(rw_session_forward(session, tokens, 600, NULL, NULL, &err));
-    assert_ok(rw_session_reset(session, NULL, &err)); /* short factors again */
-    rw_outputs last = {.first = 499, .count = 1, .target = tokens + 500, .nll = nll};
-    assert_ok(rw_session_forward(session, tokens, 500, &last, NULL, &err));
-    assert_true(nll[0] == want);
-    rw_session_free(session);
     test_model_close(&m);
 }
 
@@ -316,7 +207,7 @@ static void test_reset(void **state) {
     int32_t tokens[TOKENS + 1], argmax[64];
     double first[64], again[64], other[64];
     float *logits = malloc(64 * 4096 * sizeof *logits);
-    some_tokens(tokens, TOKENS + 1);
+    test_some_tokens(tokens, TOKENS + 1);
     test_model_open(&m, TINY, 2, RW_CPU_BEST);
     test_plain_rope(&m, &plain);
     yarn(&m, &scaled);
@@ -376,7 +267,7 @@ static void check_workspace(const test_model *m, rw_session *session) {
     rw_outputs outputs = {.count = TOKENS, .target = tokens + 1, .nll = nll};
     rw_outputs last = {.count = 1, .logits = logits};
     (void)m;
-    some_tokens(tokens, TOKENS + 1);
+    test_some_tokens(tokens, TOKENS + 1);
     allocated = 0;
     assert_ok(rw_session_forward(session, tokens, TOKENS, &outputs, NULL, &err));
     assert_ok(rw_session_forward(session, tokens, 1, &last, NULL, &err));
@@ -555,8 +446,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_thread_counts),         cmocka_unit_test(test_windows),
         cmocka_unit_test(test_decode_equals_prefill), cmocka_unit_test(test_reset),
-        cmocka_unit_test(test_every_method),          cmocka_unit_test(test_growing),
-        cmocka_unit_test(test_growing_reset),         cmocka_unit_test(test_cache_types),
+        cmocka_unit_test(test_every_method),          cmocka_unit_test(test_cache_types),
         cmocka_unit_test(test_memory_is_planned),     cmocka_unit_test(test_forward_refusals),
         cmocka_unit_test(test_damaged_models),        cmocka_unit_test(test_not_finite),
     };
