@@ -30,6 +30,9 @@ struct rw_model {
     rw_model_layer *layers; /* [n_layers] */
 };
 
+/* Can the engine run it? Codes: model.unsupported. */
+rw_status rw_model_check_arch(const rw_arch *arch, rw_error *err);
+
 /* The linear layer that makes logits. */
 const rw_linear *rw_model_head(const rw_model *model);
 

@@ -48,8 +48,8 @@ static rw_status fail_shape(const rw_tensor *tensor, const char *name, uint32_t 
     put_shape(is, tensor->n_dims, tensor->shape);
     put_shape(wanted, dims, shape);
     return rw_fail(err, RW_ERR_INPUT, "model.shape", name,
-                   "the tensor is %s, and the model's description wants %s: they don't belong "
-                   "together",
+                   "the tensor is %s, and the model's description wants %s: weights and "
+                   "description are not of one model",
                    is, wanted);
 }
 
@@ -68,7 +68,8 @@ static rw_status find(const loader *l, rw_weight weight, uint32_t layer, place *
     const rw_tensor *tensor = rw_checkpoint_tensor(l->checkpoint, name);
     if (!tensor)
         return rw_fail(err, RW_ERR_INPUT, "model.missing_tensor", name,
-                       "the checkpoint has no tensor \"%s\": is it complete?", name);
+                       "the checkpoint has no such tensor, but the model's description wants it: "
+                       "is a file missing, or the description another model's?");
     if (!same_shape(tensor, dims, shape))
         return fail_shape(tensor, name, dims, shape, err);
     if (tensor->dtype == RW_DTYPE_OTHER)
@@ -80,13 +81,18 @@ static rw_status find(const loader *l, rw_weight weight, uint32_t layer, place *
     return RW_OK;
 }
 
+static void put_name(char out[128], rw_str name) {
+    size_t size = name.size < 127 ? name.size : 127;
+    memcpy(out, name.data, size);
+    out[size] = '\0';
+}
+
 static rw_status fail_not_finite(const rw_tensor *tensor, rw_error *err) {
     char name[128];
-    size_t size = tensor->name.size < 127 ? tensor->name.size : 127;
-    memcpy(name, tensor->name.data, size);
-    name[size] = '\0';
+    put_name(name, tensor->name);
     return rw_fail(err, RW_ERR_INPUT, "model.not_finite", name,
-                   "the tensor holds a NaN or an infinity: the checkpoint is damaged");
+                   "the tensor holds a NaN or an infinity: the checkpoint is damaged, fetch or "
+                   "convert it again");
 }
 
 /* Bytes of `elements`, which are whole blocks. */
@@ -224,22 +230,23 @@ static rw_status load_all(loader *l, rw_error *err) {
 
 /* ---- checks before anything is read ---------------------------------------------------------- */
 
-static rw_status unsupported(const char *what, rw_error *err) {
-    return rw_fail(err, RW_ERR_INPUT, "model.unsupported", what,
-                   "this model has %s, which the engine cannot run yet", what);
+static const char elsewhere[] =
+    "what needs no weights (inspect, plan, extend --no-measure) may still work";
+
+static rw_status unsupported(const rw_arch *arch, const char *what, rw_error *err) {
+    return rw_fail(err, RW_ERR_INPUT, "model.unsupported", arch->name,
+                   "this model has %s, which the engine cannot run yet: %s", what, elsewhere);
 }
 
-static rw_status check_arch(const rw_arch *arch, rw_error *err) {
+rw_status rw_model_check_arch(const rw_arch *arch, rw_error *err) {
     if (!arch->family || !arch->family->runnable)
         return rw_fail(err, RW_ERR_INPUT, "model.unsupported", arch->name,
-                       "models of architecture \"%s\" are not run yet: what needs no weights "
-                       "(inspect, plan, extend --no-measure) may still work",
-                       arch->name);
+                       "models of architecture \"%s\" are not run yet: %s", arch->name, elsewhere);
     if (arch->activation == RW_ACT_GELU)
-        return unsupported("a feed-forward with the exact GELU", err);
+        return unsupported(arch, "a feed-forward with the exact GELU", err);
     for (uint32_t i = 0; i < arch->n_layers; i++)
         if (arch->layers[i].kind == RW_LAYER_OTHER || arch->layers[i].kv_latent)
-            return unsupported("layers without plain attention", err);
+            return unsupported(arch, "layers without plain attention", err);
     return RW_OK;
 }
 
@@ -285,11 +292,13 @@ static int by_address(const void *a, const void *b) {
     return x < y ? -1 : x > y;
 }
 
-static rw_status fail_extra(const loader *l, rw_str name, rw_error *err) {
-    return rw_fail(err, RW_ERR_INPUT, "model.unsupported", "tensor",
-                   "the checkpoint has a tensor \"%.*s\" that a model of architecture \"%s\" "
-                   "has no use for: its config does not describe it",
-                   (int)(name.size < 120 ? name.size : 120), name.data, l->model->arch->name);
+static rw_status fail_extra(const loader *l, rw_str tensor, rw_error *err) {
+    char name[128];
+    put_name(name, tensor);
+    return rw_fail(err, RW_ERR_INPUT, "model.unsupported", name,
+                   "a model of architecture \"%s\" has no use for this tensor, which its "
+                   "description does not mention: without it the numbers would be others",
+                   l->model->arch->name);
 }
 
 /* A tensor that the forward pass would not use (a bias, a norm, an expert) means that the model is
@@ -356,7 +365,7 @@ static rw_status start(loader *l, rw_context *ctx, const rw_arch *arch, rw_error
 rw_status rw_model_load(rw_context *ctx, const rw_checkpoint *checkpoint, const rw_arch *arch,
                         rw_model **out, rw_error *err) {
     *out = NULL;
-    RW_TRY(check_arch(arch, err));
+    RW_TRY(rw_model_check_arch(arch, err));
     rw_model *model = rw_calloc(ctx, 1, sizeof *model);
     if (!model)
         return rw_fail_memory(err, "model", sizeof *model);

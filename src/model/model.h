@@ -34,7 +34,8 @@ void rw_model_free(rw_model *model);
 const rw_arch *rw_model_arch(const rw_model *model);
 
 /* The checkpoint's tokenizer (tokenizer.json, or the GGUF's own). Checks that the vocabulary fits
-   the model: model.vocabulary. */
+   the model: model.vocabulary. An architecture that is not run is refused here already
+   (model.unsupported): its tokenizer may be as new, and is not what its user must hear of. */
 rw_status rw_model_tokenizer(rw_context *ctx, const rw_checkpoint *checkpoint, const rw_arch *arch,
                              rw_tokenizer **out, rw_error *err);
 

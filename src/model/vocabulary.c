@@ -124,6 +124,7 @@ rw_status rw_model_tokenizer(rw_context *ctx, const rw_checkpoint *checkpoint, c
                              rw_tokenizer **out, rw_error *err) {
     *out = NULL;
     bool gguf = rw_checkpoint_format(checkpoint) == RW_FORMAT_GGUF;
+    RW_TRY(rw_model_check_arch(arch, err));
     RW_TRY(gguf ? from_gguf(ctx, checkpoint, out, err) : from_files(ctx, checkpoint, out, err));
     size_t size = rw_tokenizer_vocab_size(*out);
     if (size <= arch->vocab)
@@ -131,5 +132,7 @@ rw_status rw_model_tokenizer(rw_context *ctx, const rw_checkpoint *checkpoint, c
     rw_tokenizer_free(*out);
     *out = NULL;
     return rw_fail(err, RW_ERR_INPUT, "model.vocabulary", "tokenizer",
-                   "the tokenizer has %zu tokens, the model's embedding %u", size, arch->vocab);
+                   "the tokenizer has %zu tokens, the model's embedding %u: take both from one "
+                   "checkpoint",
+                   size, arch->vocab);
 }

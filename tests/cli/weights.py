@@ -70,7 +70,28 @@ def test_extra_tensor(folder):
     header["model.layers.0.self_attn.q_proj.bias"] = {
         "dtype": "BF16", "shape": [256], "data_offsets": [begin, begin + 512]}
     write_weights(model, header, data + bytes(512))
-    refused(folder, model, 3, "model.unsupported", "q_proj.bias")
+    refused(folder, model, 3, "model.unsupported", "error: model.layers.0.self_attn.q_proj.bias: ")
+
+
+def test_feed_forward_that_is_not_run(folder):
+    model = copy_model(folder)
+    change_config(model, hidden_act="gelu")
+    refused(folder, model, 3, "model.unsupported", "LlamaForCausalLM", "GELU", "plan")
+
+
+def test_unknown_architecture(folder):
+    """Named and refused for its weights, not for its tokenizer; all else works."""
+    model = copy_model(folder)
+    change_config(model, model_type="mamba9", architectures=["Mamba9ForCausalLM"])
+    tokenizer = json.loads((model / "tokenizer.json").read_text())
+    tokenizer["model"]["type"] = "Unigram9"
+    (model / "tokenizer.json").write_text(json.dumps(tokenizer))
+    refused(folder, model, 3, "model.unsupported", "Mamba9ForCausalLM", "inspect, plan")
+    facts = expect(run("inspect", model, "--json"), 0).json
+    assert facts["architecture"] == "Mamba9ForCausalLM" and facts["context"]["native"] == 512
+    assert expect(run("plan", model, "--context", "2k", "--json"), 0).json["factor"] == 4
+    expect(run("extend", model, "--context", "2k", "--no-measure", "-o", folder / "out"), 0)
+    assert (folder / "out" / "receipt.json").exists()
 
 
 def test_type_that_is_no_number(folder):

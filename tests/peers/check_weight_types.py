@@ -145,6 +145,23 @@ def check_not_finite(path, kind, weights):
     return wrong
 
 
+def check_refusals(path, weights):
+    """What a GGUF may have wrong: exit status, code and tensor (tests/cli/weights.py has the others)."""
+    norm, narrow = numpy.ones(64, numpy.float32), numpy.ones((HIDDEN, 128), numpy.float32)
+    name, iq4 = "blk.1.attn_q", numpy.zeros((HIDDEN, HIDDEN // 32 * 18), numpy.uint8)
+    cases = (("missing_tensor", name, {k: v for k, v in weights.items() if k != name}),
+             ("unsupported", "blk.1.ffn_extra", {**weights, "blk.1.ffn_extra": (norm, TYPE.F32)}),
+             ("shape", name, {**weights, name: (narrow, TYPE.F32)}),
+             ("dtype", name, {**weights, name: (iq4, TYPE.IQ4_NL)}))
+    wrong = []
+    for code, tensor, spoiled_weights in cases:
+        write(path, spoiled_weights)
+        done = run(path)
+        if done.returncode != 3 or "[model.%s] %s.weight" % (code, tensor) not in done.stderr:
+            wrong.append("%s: exit %d %s" % (code, done.returncode, done.stderr))
+    return wrong
+
+
 def check_int8(path, weights):
     """The values' projection and the logits stay exact; whatever else is packed is rounded."""
     wrong, exact = [], ("attn_v", "output", "token_embd")
@@ -166,7 +183,7 @@ def main():
             weights = draw(kind, rng)
             wrong += check_widened(path, kind, weights) + check_not_finite(path, kind, weights)
             if kind == TYPE.Q4_1:
-                wrong += check_int8(path, weights)
+                wrong += check_int8(path, weights) + check_refusals(path, weights)
     print("\n".join(wrong))
     return 1 if wrong else 0
 
