@@ -329,6 +329,50 @@ static void a_vocabulary_makes_a_tokenizer(void **state) {
     rw_context_free(ctx);
 }
 
+/* Digits in a row, and an e with a combining acute: what each name in a GGUF makes of them. */
+static void pre_tokenizers_cut_as_they_are_named(void **state) {
+    (void)state;
+    static const rw_str tokens[] = {{"1", 1},        {"2", 1},        {"3", 1},    {"4", 1},
+                                    {"12", 2},       {"123", 3},      {"1234", 4}, {"e", 1},
+                                    {"\xc3\x8c", 2}, {"\xc4\xa3", 2},  /* bytes cc, 81 */
+                                    {"\xc3\x83", 2}, {"\xc2\xa9", 2}}; /* bytes c3, a9 */
+    static const rw_str merges[] = {{"1 2", 3}, {"12 3", 4}, {"123 4", 5}};
+    static const struct {
+        const char *name, *ids;
+    } cases[] = {{"gpt-2", "6 7 8 9"},           {"smollm", "0 1 2 3 7 8 9"},
+                 {"starcoder", "0 1 2 3 7 8 9"}, {"llama-bpe", "5 3 7 8 9"},
+                 {"llama3", "5 3 7 8 9"},        {"qwen2", "0 1 2 3 10 11"},
+                 {"default", "5 3 7 8 9"},       {"", "5 3 7 8 9"}};
+    rw_context *ctx = test_context();
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        rw_vocabulary v = small_vocabulary();
+        v.tokens = tokens;
+        v.types = NULL;
+        v.count = sizeof tokens / sizeof *tokens;
+        v.merges = merges;
+        v.merge_count = 3;
+        v.pre = rw_str_of(cases[i].name);
+        rw_tokenizer *tokenizer = load_vocabulary(ctx, &v);
+        assert_encodes(tokenizer, ctx, "1234e\xcc\x81", 0, cases[i].ids);
+        rw_tokenizer_free(tokenizer);
+    }
+    rw_context_free(ctx);
+}
+
+/* The later rank counts, as in Hugging Face's tokenizers: b joins c before a does b. */
+static void a_merge_may_stand_twice(void **state) {
+    (void)state;
+    rw_context *ctx = test_context();
+    rw_tokenizer *tokenizer =
+        load_json(ctx,
+                  rw_str_of(WITH_MODEL("\"type\":\"BPE\",\"vocab\":{\"a\":0,\"b\":1,\"c\":2,"
+                                       "\"ab\":3,\"bc\":4},\"merges\":[\"a b\",\"b c\",\"a b\"]")),
+                  NULL);
+    assert_encodes(tokenizer, ctx, "abc", 0, "0 4");
+    rw_tokenizer_free(tokenizer);
+    rw_context_free(ctx);
+}
+
 static void assert_refused(rw_context *ctx, rw_vocabulary vocabulary, const char *code,
                            const char *named) {
     rw_tokenizer *tokenizer = NULL;
@@ -379,6 +423,8 @@ int main(void) {
                                        cmocka_unit_test(whole_pieces_may_be_tokens_without_merges),
                                        cmocka_unit_test(a_prefix_space_is_put_where_asked),
                                        cmocka_unit_test(a_vocabulary_makes_a_tokenizer),
+                                       cmocka_unit_test(pre_tokenizers_cut_as_they_are_named),
+                                       cmocka_unit_test(a_merge_may_stand_twice),
                                        cmocka_unit_test(bad_vocabularies_are_refused)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

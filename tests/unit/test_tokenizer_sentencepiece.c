@@ -17,14 +17,15 @@ static const struct {
     const char *text;
     int32_t type;
     float score;
-} small[] = {{"<unk>", 2, 0},     {"<s>", 3, 0},    {"</s>", 3, 0},     {MARK, 1, -20},
-             {"a", 1, -21},       {"b", 1, -22},    {"c", 1, -23},      {"<", 1, -24},
-             {"s", 1, -25},       {">", 1, -26},    {"ab", 1, -3},      {"ba", 1, -2},
-             {"abab", 1, -1},     {"baba", 1, -1},  {MARK "a", 1, -4},  {MARK "ab", 1, -1.5f},
-             {"xa", 1, -2.5f},    {"zz", 1, -6},    {"c" MARK, 1, -7},  {"bc", 1, -2.5f},
-             {"<s", 1, -8},       {"cc", 1, 3},     {"cca" MARK, 1, 9}, {"<0x78>", 6, 0},
-             {"<0x7A>", 6, 0},    {"<user>", 4, 0}, {"aa", 5, -5},      {MARK MARK, 1, -9},
-             {"\xc3\xa9", 1, -30}};
+} small[] = {{"<unk>", 2, 0},      {"<s>", 3, 0},    {"</s>", 3, 0},     {MARK, 1, -20},
+             {"a", 1, -21},        {"b", 1, -22},    {"c", 1, -23},      {"<", 1, -24},
+             {"s", 1, -25},        {">", 1, -26},    {"ab", 1, -3},      {"ba", 1, -2},
+             {"abab", 1, -1},      {"baba", 1, -1},  {MARK "a", 1, -4},  {MARK "ab", 1, -1.5f},
+             {"xa", 1, -2.5f},     {"zz", 1, -6},    {"c" MARK, 1, -7},  {"bc", 1, -2.5f},
+             {"<s", 1, -8},        {"cc", 1, 3},     {"cca" MARK, 1, 9}, {"<0x78>", 6, 0},
+             {"<0x7A>", 6, 0},     {"<user>", 4, 0}, {"aa", 5, -5},      {MARK MARK, 1, -9},
+             {"\xc3\xa9", 1, -30}, {"<0", 1, -31},   {"<0x", 1, -32},    {"<0x7", 1, -33},
+             {"<0x78", 1, -34}};
 enum { SMALL = sizeof small / sizeof *small };
 
 static rw_vocabulary small_vocabulary(rw_str tokens[SMALL], int32_t types[SMALL],
@@ -156,7 +157,8 @@ static void added_tokens_and_prefixes(void **state) {
     assert_encodes(ctx, tokenizer, "", RW_TOKENIZE_DEFAULT, "<s> ");
     assert_encodes(ctx, tokenizer, "ab<s>ab", RW_TOKENIZE_DEFAULT,
                    "<s> " MARK "ab <s> " MARK "ab ");
-    assert_encodes(ctx, tokenizer, "<s>", 0, MARK " <s > "); /* text never becomes BOS */
+    assert_encodes(ctx, tokenizer, "<s>", 0, MARK " <s > ");       /* text never becomes BOS */
+    assert_encodes(ctx, tokenizer, "<0x78>", 0, MARK " <0x78 > "); /* nor a byte */
     assert_encodes(ctx, tokenizer, "<user>ab", 0, "<user> " MARK "ab ");
     assert_encodes(ctx, tokenizer, "\xc3\xb6\xc3\xb6z x\xc3\xb6", 0,
                    MARK " <unk> <0x7A> " MARK " <0x78> <unk> ");
@@ -207,6 +209,30 @@ static void whole_pieces_may_be_tokens_without_merges(void **state) {
     rw_free(ctx, ids);
     rw_free(ctx, encode(tokenizer, rw_str_of("aba"), 0, &count));
     assert_int_equal(count, 3);
+    rw_tokenizer_free(tokenizer);
+    rw_context_free(ctx);
+}
+
+/* A Metaspace that always puts a space puts none behind bytes that are no text. */
+static void no_space_behind_bytes(void **state) {
+    (void)state;
+    rw_context *ctx = test_context();
+    rw_tokenizer *tokenizer = load_json(
+        ctx,
+        rw_str_of("{\"pre_tokenizer\":{\"type\":\"Metaspace\",\"replacement\":\"" MARK "\","
+                  "\"prepend_scheme\":\"always\"},\"decoder\":{\"type\":\"Fuse\"},\"model\":{"
+                  "\"type\":\"BPE\",\"unk_token\":\"?\",\"vocab\":{\"a\":0,\"" MARK "\":1,\"" MARK
+                  "a\":2,\"?\":3},\"merges\":[\"" MARK " a\"]}}"),
+        NULL);
+    static const int32_t wanted[] = {2, 3, 0};
+    size_t count = 0;
+    int32_t *ids = encode(tokenizer,
+                          rw_str_of("a\xff"
+                                    "a"),
+                          0, &count);
+    assert_int_equal(count, 3);
+    assert_memory_equal(ids, wanted, sizeof wanted);
+    rw_free(ctx, ids);
     rw_tokenizer_free(tokenizer);
     rw_context_free(ctx);
 }
@@ -289,6 +315,7 @@ int main(void) {
                                        cmocka_unit_test(added_tokens_and_prefixes),
                                        cmocka_unit_test(the_prefix_is_taken_away_again),
                                        cmocka_unit_test(whole_pieces_may_be_tokens_without_merges),
+                                       cmocka_unit_test(no_space_behind_bytes),
                                        cmocka_unit_test(any_bytes_round_trip),
                                        cmocka_unit_test(long_pieces_end)};
     return cmocka_run_group_tests(tests, NULL, NULL);
