@@ -192,21 +192,21 @@ static void test_factors_change_afterwards(void **state) {
     rw_error err = {0};
     test_model m;
     rw_rope_set set;
-    rw_session *session;
+    rw_session *first, *session; /* both live: neither finds the other's tokens in its memory */
     some_tokens(tokens, TOKENS + 1);
     test_model_open(&m, TINY, 2, RW_CPU_BEST);
     scale(&m, RW_ROPE_LONGROPE, &set);
     rw_session_options options = {.rope = &set, .capacity = TOKENS, .growing = true};
-    assert_ok(rw_session_create(m.model, &options, &session, &err));
-    read_pieces(&m, session, tokens, 3 * PIECE, want, &saved); /* 510 */
-    read_pieces(&m, session, tokens, TOKENS, want, NULL);
-    rw_session_free(session);
+    assert_ok(rw_session_create(m.model, &options, &first, &err));
+    read_pieces(&m, first, tokens, 3 * PIECE, want, &saved); /* 510 */
+    read_pieces(&m, first, tokens, TOKENS, want, NULL);
     assert_int_equal(saved.count, 3);
     assert_ok(rw_session_create(m.model, &options, &session, &err));
     for (size_t i = 0; i < 3; i++)
         assert_ok(restore(session, &saved.items[i], &err));
     read_pieces(&m, session, tokens, TOKENS, got, NULL);
     assert_memory_equal(want + 3 * PIECE, got + 3 * PIECE, (TOKENS - 3 * PIECE) * sizeof *want);
+    rw_session_free(first);
     rw_session_free(session);
     free_parts(&saved);
     test_model_close(&m);
@@ -268,6 +268,13 @@ static void test_refusals(void **state) {
         *first = true_first;
     }
     assert_ok(restore(session, &whole, &err));
+    assert_ok(rw_session_reset(session, NULL, &err));
+    part full = {TOKENS, {.ctx = m.ctx}}; /* more than layer 1 has room for */
+    static const char zeros[4096];
+    for (size_t i = 0; i < 2 * m.arch.n_layers * 128; i++)
+        rw_buf_append(&full.bytes, zeros, sizeof zeros);
+    refused(session, &full, RW_ERR_INPUT, "model.rows");
+    rw_buf_free(&full.bytes);
     rw_session_free(session);
     free_parts(&saved);
     test_model_close(&m);
