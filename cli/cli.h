@@ -96,9 +96,11 @@ struct cli {
     const cli_verb *verb;
     bool json;         /* --json: stdout is the job's JSON and nothing else             */
     bool stdout_color; /* a terminal, no NO_COLOR, TERM not dumb                        */
-    bool stderr_color;
+    bool stdout_terminal, stderr_color;
     bool stderr_terminal;
-    unsigned width; /* columns of stdout; 0: no terminal, don't fold                    */
+    unsigned width;        /* columns of stdout; 0: no terminal, don't fold                   */
+    unsigned stderr_width; /* likewise                                                        */
+    bool open_line;        /* streamed text stands on the terminal without its line end       */
 };
 
 /* The default of --data: heldout.jsonl beside an installed or a built program. Codes:
@@ -112,6 +114,9 @@ rw_status cli_default_data(const char **path, rw_error *err);
 void cli_print(cli *c, const char *format, ...) RW_PRINTF(2, 3);
 void cli_print_bytes(cli *c, const char *bytes, size_t size); /* as they are; flushed */
 
+/* Ends a line of such bytes that stands on the terminal, before something else is said. */
+void cli_end_line(cli *c);
+
 typedef enum cli_style { CLI_PLAIN, CLI_BOLD, CLI_DIM, CLI_GOOD, CLI_BAD, CLI_WARN } cli_style;
 /* One piece of text in a style (none without colour). */
 void cli_styled(cli *c, cli_style style, const char *format, ...) RW_PRINTF(3, 4);
@@ -119,6 +124,8 @@ void cli_styled(cli *c, cli_style style, const char *format, ...) RW_PRINTF(3, 4
 void cli_heading(cli *c, const char *format, ...) RW_PRINTF(2, 3);
 /* Text folded at the terminal's width, every line indented. */
 void cli_paragraph(cli *c, unsigned indent, const char *format, ...) RW_PRINTF(3, 4);
+/* Goes on with folded text where `column` columns of the line are taken; no line end of its own. */
+void cli_go_on(cli *c, unsigned column, unsigned indent, const char *format, ...) RW_PRINTF(4, 5);
 /* "name   value" with the names aligned at `CLI_LABEL_WIDTH`. */
 enum { CLI_LABEL_WIDTH = 18 };
 void cli_field(cli *c, const char *name, const char *format, ...) RW_PRINTF(3, 4);

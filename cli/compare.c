@@ -20,11 +20,14 @@ static void show_difference(cli *c, const rw_json *difference) {
                 cli_text(rw_json_get(difference, "what"), "?"));
     if (!rw_json_get(difference, "pair"))
         return;
-    cli_field(c, "worst pair", "%s, %s radians apart at %s tokens",
-              cli_number(rw_json_get(difference, "pair"), "%.0f"),
-              cli_number(rw_json_get(difference, "max_angle"), "%.4g"),
-              cli_number(rw_json_get(difference, "length"), "%.0f"));
-    cli_field(c, "amplitude", "%s apart", cli_number(rw_json_get(difference, "amplitude"), "%.4g"));
+    if (!rw_json_is_null(rw_json_get(difference, "max_angle"))) { /* else: nothing to compare */
+        cli_field(c, "worst pair", "%s, %s radians apart at %s tokens",
+                  cli_number(rw_json_get(difference, "pair"), "%.0f"),
+                  cli_number(rw_json_get(difference, "max_angle"), "%.4g"),
+                  cli_number(rw_json_get(difference, "length"), "%.0f"));
+        cli_field(c, "amplitude", "%s apart",
+                  cli_number(rw_json_get(difference, "amplitude"), "%.4g"));
+    }
     cli_show_rotation(c, "first", rw_json_get(difference, "a"));
     cli_show_rotation(c, "second", rw_json_get(difference, "b"));
 }

@@ -2,6 +2,7 @@
  * extend.c - "ropewalk extend": the main job, and the page of text it ends with.
  */
 #include <float.h>
+#include <string.h>
 
 #include "cli.h"
 
@@ -86,18 +87,19 @@ static void render(cli *c, const rw_json *result) {
     const rw_json *plan = rw_json_get(result, "plan");
     const rw_json *before = rw_json_get(result, "before"), *after = rw_json_get(result, "after");
     if (rw_json_bool_or(rw_json_get(result, "nothing_to_do"), false)) {
-        cli_print(c,
-                  "Nothing to do: the context asked for is the native window (%s tokens). "
-                  "Nothing was written.\n",
-                  cli_number(rw_json_get(plan, "native"), "%.0f"));
+        cli_paragraph(c, 0,
+                      "Nothing to do: the context asked for is the native window (%s tokens). "
+                      "Nothing was written.",
+                      cli_number(rw_json_get(plan, "native"), "%.0f"));
         show_companion(c, rw_json_get(result, "companion"));
         return;
     }
-    cli_styled(c, CLI_BOLD, "%s: %s -> %s tokens",
-               cli_text(rw_json_path(result, "model.name"), "?"),
-               cli_number(rw_json_get(plan, "native"), "%.0f"),
-               cli_number(rw_json_get(plan, "context"), "%.0f"));
-    cli_print(c, ", %s, factor %s\n", cli_text(rw_json_get(plan, "method"), "?"),
+    const char *name = cli_text(rw_json_path(result, "model.name"), "?");
+    cli_styled(c, CLI_BOLD, "%s", name);
+    cli_go_on(c, (unsigned)strlen(name), 2, ": %s -> %s tokens, %s, factor %s\n",
+              cli_number(rw_json_get(plan, "native"), "%.0f"),
+              cli_number(rw_json_get(plan, "context"), "%.0f"),
+              cli_text(rw_json_get(plan, "method"), "?"),
               cli_number(rw_json_get(plan, "factor"), "%.6g"));
     cli_diagnostics(c, rw_json_get(plan, "diagnostics"));
     cli_show_perplexity(c, before, after);

@@ -48,7 +48,10 @@ static rw_status run(cli *c, void *given, char **json, rw_error *err) {
 }
 
 static void render(cli *c, const rw_json *result) {
-    cli_print(c, "\n");
+    if (c->stdout_terminal)
+        cli_end_line(c);
+    else
+        cli_print(c, "\n");
     cli_diagnostics(c, rw_json_get(result, "diagnostics"));
 }
 

@@ -65,7 +65,7 @@ void cli_help_program(FILE *out, const cli_verb *const *verbs) {
           "this is.\n\n"
           "Exit status: 0 done; 1 the verdict is no; 2 usage; 3 bad input; 4 refused by a guard;\n"
           "5 out of memory, disk or time; 6 internal error; 130 interrupted.\n"
-          "Environment: RW_CPU=generic|avx2|avx512 limits the kernels, NO_COLOR turns colour "
-          "off.\n",
+          "Environment: RW_CPU=generic|avx2|avx512 limits the kernels, NO_COLOR turns colour off,\n"
+          "COLUMNS folds the text for people there.\n",
           out);
 }

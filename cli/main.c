@@ -22,15 +22,25 @@ static const cli_verb *find_verb(const char *name) {
 
 /* ---- the surroundings ------------------------------------------------------------------------ */
 
+/* What COLUMNS says counts everywhere, a terminal's own width on terminals; 0: don't fold. */
+static unsigned columns_of(int fd) {
+    const char *said = getenv("COLUMNS");
+    struct winsize size;
+    unsigned long wanted = said ? strtoul(said, NULL, 10) : 0;
+    if (wanted > 0 && wanted < 10000)
+        return (unsigned)wanted;
+    return isatty(fd) && ioctl(fd, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
+}
+
 static void look_at_terminals(cli *c) {
     const char *no_color = getenv("NO_COLOR"), *term = getenv("TERM");
     bool plain = (no_color && *no_color) || !term || strcmp(term, "dumb") == 0;
-    struct winsize size;
-    c->stdout_color = !plain && isatty(STDOUT_FILENO);
+    c->stdout_terminal = isatty(STDOUT_FILENO);
+    c->stdout_color = !plain && c->stdout_terminal;
     c->stderr_color = !plain && isatty(STDERR_FILENO);
     c->stderr_terminal = isatty(STDERR_FILENO) && term && strcmp(term, "dumb") != 0;
-    if (isatty(STDOUT_FILENO) && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0)
-        c->width = size.ws_col;
+    c->width = columns_of(STDOUT_FILENO);
+    c->stderr_width = columns_of(STDERR_FILENO);
 }
 
 static rw_status cpu_level(rw_cpu_level *out, rw_error *err) {

@@ -42,6 +42,13 @@ rw_status cli_set_value(cli_parse *parse, const cli_option *option, char *base, 
 void cli_help_program(FILE *out, const cli_verb *const *verbs); /* NULL behind the last */
 void cli_help_verb(FILE *out, const cli_verb *verb);
 
+/* ---- fold.c ---------------------------------------------------------------------------------- */
+
+size_t cli_columns(const char *text, size_t size);
+/* `text`, which begins at `column`, with line ends so that no line is wider than `width` (0: only
+   those it has); lines behind the first begin at `indent`. To be freed; NULL: no memory. */
+char *cli_fold(const char *text, size_t column, size_t indent, size_t width);
+
 /* ---- talk.c: stderr -------------------------------------------------------------------------- */
 
 /* `user` is the cli. */

@@ -50,9 +50,19 @@ void cli_print(cli *c, const char *format, ...) {
 
 void cli_print_bytes(cli *c, const char *bytes, size_t size) {
     put(bytes, size);
+    if (size)
+        c->open_line = c->stdout_terminal && bytes[size - 1] != '\n';
     /* Whoever reads the stream is gone: the work that feeds it may stop. */
     if (cli_flush() == EPIPE)
         rw_context_cancel(c->ctx);
+}
+
+void cli_end_line(cli *c) {
+    if (!c->open_line)
+        return;
+    c->open_line = false;
+    cli_print(c, "\n");
+    cli_flush();
 }
 
 void cli_styled(cli *c, cli_style style, const char *format, ...) {
@@ -78,44 +88,20 @@ void cli_heading(cli *c, const char *format, ...) {
     va_start(arguments, format);
     char *text = format_text(format, arguments);
     va_end(arguments);
-    if (text) {
+    char *folded = text ? cli_fold(text, 0, 2, c->width) : NULL;
+    if (folded) {
         cli_print(c, "\n");
-        cli_styled(c, CLI_BOLD, "%s", text);
+        cli_styled(c, CLI_BOLD, "%s", folded);
         cli_print(c, "\n");
     }
+    free(folded);
     free(text);
 }
 
-/* Columns that UTF-8 text takes, counted in characters. */
-static size_t columns_of(const char *text, size_t size) {
-    size_t columns = 0;
-    for (size_t i = 0; i < size; i++)
-        columns += ((unsigned char)text[i] & 0xc0) != 0x80;
-    return columns;
-}
-
-static void put_folded(cli *c, unsigned indent, const char *text) {
-    size_t width = c->width > indent + 20 ? c->width : c->width ? indent + 20 : SIZE_MAX;
-    size_t column = 0;
-    while (*text) {
-        size_t size = strcspn(text, " \n");
-        size_t columns = columns_of(text, size);
-        if (size && column && column + 1 + columns > width) {
-            cli_print(c, "\n");
-            column = 0;
-        }
-        if (size) {
-            cli_print(c, "%*s%.*s", column ? 1 : (int)indent, "", (int)size, text);
-            column = (column ? column + 1 : indent) + columns;
-        }
-        if (text[size] == '\n') {
-            cli_print(c, "\n");
-            column = 0;
-        }
-        text += size + (text[size] ? 1 : 0);
-    }
-    if (column)
-        cli_print(c, "\n");
+static void put_folded(cli *c, size_t column, size_t indent, const char *text) {
+    char *folded = cli_fold(text, column, indent, c->width);
+    cli_print(c, "%s", folded ? folded : text);
+    free(folded);
 }
 
 void cli_paragraph(cli *c, unsigned indent, const char *format, ...) {
@@ -123,8 +109,21 @@ void cli_paragraph(cli *c, unsigned indent, const char *format, ...) {
     va_start(arguments, format);
     char *text = format_text(format, arguments);
     va_end(arguments);
+    if (text && *text) {
+        cli_print(c, "%*s", (int)indent, "");
+        put_folded(c, indent, indent, text);
+        cli_print(c, "\n");
+    }
+    free(text);
+}
+
+void cli_go_on(cli *c, unsigned column, unsigned indent, const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    char *text = format_text(format, arguments);
+    va_end(arguments);
     if (text)
-        put_folded(c, indent, text);
+        put_folded(c, column, indent, text);
     free(text);
 }
 
@@ -135,7 +134,8 @@ void cli_field(cli *c, const char *name, const char *format, ...) {
     va_end(arguments);
     if (text) {
         cli_styled(c, CLI_DIM, "%-*s", CLI_LABEL_WIDTH, name);
-        cli_print(c, "%s\n", text);
+        put_folded(c, CLI_LABEL_WIDTH, CLI_LABEL_WIDTH, text);
+        cli_print(c, "\n");
     }
     free(text);
 }
@@ -177,10 +177,10 @@ void cli_diagnostics(cli *c, const rw_json *diagnostics) {
                           : strcmp(severity, "warning") == 0 ? CLI_WARN
                                                              : CLI_DIM;
         rw_str message = rw_json_string_or(rw_json_get(d, "message"), "");
-        cli_styled(c, style, "%s", severity);
-        cli_print(c, " %s%s\n", cli_text(rw_json_get(d, "code"), ""),
-                  rw_json_bool_or(rw_json_get(d, "changes_numbers"), false) ? " (changes numbers)"
-                                                                            : "");
+        bool changes = rw_json_bool_or(rw_json_get(d, "changes_numbers"), false);
+        cli_styled(c, style, "%s ", severity);
+        cli_go_on(c, (unsigned)strlen(severity) + 1, 4, "%s%s\n",
+                  cli_text(rw_json_get(d, "code"), ""), changes ? " (changes numbers)" : "");
         cli_paragraph(c, 4, "%.*s", (int)message.size, message.data);
     }
 }

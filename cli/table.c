@@ -8,11 +8,8 @@
 
 enum { GAP = 2 };
 
-static size_t columns_of(const char *text) {
-    size_t columns = 0;
-    for (; *text; text++)
-        columns += ((unsigned char)*text & 0xc0) != 0x80;
-    return columns;
+static size_t text_columns(const char *text) {
+    return cli_columns(text, strlen(text));
 }
 
 static void add_cell(cli_table *table, char *text) {
@@ -70,7 +67,7 @@ static bool numeric_column(const cli_table *table, size_t column) {
 static size_t column_width(const cli_table *table, size_t column) {
     size_t width = 0;
     for (size_t row = 0; row < table->rows; row++) {
-        size_t columns = columns_of(cell(table, row, column));
+        size_t columns = text_columns(cell(table, row, column));
         width = columns > width ? columns : width;
     }
     return width;
@@ -78,7 +75,7 @@ static size_t column_width(const cli_table *table, size_t column) {
 
 static void put_cell(cli *c, const cli_table *table, size_t row, size_t column, bool last) {
     const char *text = cell(table, row, column);
-    int padding = (int)(column_width(table, column) - columns_of(text));
+    int padding = (int)(column_width(table, column) - text_columns(text));
     bool right = numeric_column(table, column);
     if (right)
         cli_print(c, "%*s", padding, "");

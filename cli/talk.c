@@ -144,28 +144,36 @@ void cli_end_progress(cli *c) {
     state.line = false;
 }
 
+static const char *const words[] = {"", "warning: ", "error: "};
+
 /* "ropewalk: warning: ..." with the word in colour. */
 static void put_prefix(cli *c, rw_severity severity) {
-    static const char *const words[] = {"", "warning: ", "error: "};
     static const char *const colours[] = {"", "\033[33m", "\033[1;31m"};
     cli_end_progress(c);
+    cli_end_line(c);
     if (severity == RW_INFO || !c->stderr_color)
         fprintf(stderr, "ropewalk: %s", words[severity]);
     else
         fprintf(stderr, "ropewalk: %s%s\033[0m", colours[severity], words[severity]);
 }
 
+static void put_message(cli *c, rw_severity severity, const char *text) {
+    size_t column = strlen("ropewalk: ") + strlen(words[severity]);
+    char *folded = cli_fold(text, column, 2, c->stderr_width);
+    put_prefix(c, severity);
+    fprintf(stderr, "%s\n", folded ? folded : text);
+    free(folded);
+}
+
 void cli_on_log(void *user, rw_severity severity, const char *line) {
-    put_prefix(user, severity);
-    fprintf(stderr, "%s\n", line);
+    put_message(user, severity, line);
 }
 
 void cli_report_error(cli *c, const rw_error *err) {
-    put_prefix(c, RW_ERROR);
-    if (err->where[0])
-        fprintf(stderr, "%s: ", err->where);
-    fprintf(stderr, "%s (%s", err->message, err->code);
+    char place[48] = "", text[sizeof err->where + sizeof err->message + sizeof err->code + 64];
     if (err->offset != RW_NO_OFFSET)
-        fprintf(stderr, " at byte %llu", (unsigned long long)err->offset);
-    fputs(")\n", stderr);
+        snprintf(place, sizeof place, " at byte %llu", (unsigned long long)err->offset);
+    snprintf(text, sizeof text, "%s%s%s (%s%s)", err->where, err->where[0] ? ": " : "",
+             err->message, err->code, place);
+    put_message(c, RW_ERROR, text);
 }

@@ -32,18 +32,18 @@ static void render(cli *c, const rw_json *result) {
                    rw_json_is_null(answer) ? "skipped"
                    : good                  ? "ok"
                                            : "DIFFERS");
-        cli_print(c, "%.*s\n", (int)what.size, what.data);
+        cli_go_on(c, 8, 8, "%.*s\n", (int)what.size, what.data);
         if (why.size)
             cli_paragraph(c, 8, "%.*s", (int)why.size, why.data);
     }
     cli_print(c, "\n");
     cli_styled(c, ok ? CLI_GOOD : CLI_BAD, "%s", ok ? "verified" : "not verified");
     if (ok && !rw_json_is_null(rw_json_get(result, "signer")))
-        cli_print(c, "; signed by %s\n", cli_text(rw_json_get(result, "signer"), "?"));
+        cli_go_on(c, 8, 2, "; signed by %s\n", cli_text(rw_json_get(result, "signer"), "?"));
     else if (ok)
-        cli_print(c, "; the receipt is not signed\n");
+        cli_go_on(c, 8, 2, "; the receipt is not signed\n");
     else
-        cli_print(c, ": the first that differs is %s\n",
+        cli_go_on(c, 12, 2, ": the first that differs is %s\n",
                   cli_text(rw_json_get(result, "differs"), "?"));
 }
 
