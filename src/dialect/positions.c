@@ -102,6 +102,8 @@ static const sign others[] = {
     {.model_type = "mamba2", .what = "no attention at all (a state-space model)"},
     {.model_type = "rwkv", .what = "no attention at all (a recurrent model)"},
     {.model_type = "nemotron_h", .what = "attention without positions: its Mamba layers know them"},
+    {.model_type = "kimi_linear",
+     .what = "attention without positions: its linear layers know them"},
     {.model_type = "granitemoehybrid",
      .key = "position_embedding_type",
      .text = "rope",
