@@ -108,7 +108,7 @@ typedef struct rw_measure_options {
     uint64_t keep_from;
     /* The engine's choices, recorded in the result. What keys and values are kept as: "f32"
        (default, exact), "f16", "bf16" or "q8_0"; how weights are multiplied: "f32" (default) or
-       "int8", which quantised weights make fast and which costs up to 3e-3 nats. */
+       "int8", which quantised weights make fast (docs/agreement.md says what it costs). */
     const char *kv_type;
     const char *arithmetic;
     /* For measure: judge the scaling that is tried against the checkpoint as it is, which is
