@@ -118,12 +118,13 @@ static rw_status take_rows(rw_journal_scorer *self, size_t *pieces, rw_error *er
     return RW_OK;
 }
 
-/* How large the file gets; every part is as large as the first. */
+/* How large the file gets, by its first part. Later ones have more rows of layers that forget: less
+   is forgotten between parts that are smaller. */
 static void tell_size(rw_kept *kept, const rw_part *part, size_t length) {
     if (!kept->told)
         rw_log(kept->ctx, RW_INFO,
-               "%s keeps the rows of the %zu positions that are being read: up to %.2f GB of disk, "
-               "until they are read",
+               "%s keeps the rows of the %zu positions that are being read: about %.2f GB of disk, "
+               "more where layers have windows, until they are read",
                kept->path, length,
                (double)part->bytes / (double)(part->to - part->from) * (double)length * 1e-9);
     kept->told = true;

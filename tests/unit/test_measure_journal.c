@@ -28,6 +28,7 @@ typedef struct world {
     char path[64], cache[80];
     uint64_t keep_from;   /* 0: as it is */
     const char *sides[2]; /* measured one after the other; NULL: one */
+    uint64_t tokens_read; /* as the measurements tell */
     unsigned warnings;
     bool save_cancelled;
     size_t row_bytes;
@@ -99,6 +100,7 @@ static bool measure_side(world *w, const char *side, rw_journal *journal, rw_buf
     rw_measurement_write(&writer, m);
     rw_json_end_object(&writer);
     bool interrupted = rw_measurement_interrupted(m);
+    w->tokens_read += m->tokens_read;
     rw_measurement_free(m);
     return interrupted;
 }
@@ -112,6 +114,7 @@ static bool measure(world *w, bool journaled, uint64_t stop, rw_buf *out) {
     w->fake.cancelled_at = stop;
     w->fake.save_cancelled = w->save_cancelled;
     w->fake.row_bytes = w->row_bytes;
+    w->tokens_read = 0;
     *out = (rw_buf){.ctx = w->ctx};
     if (journaled)
         assert_ok(open_journal(w, "0", &journal, &err));
@@ -394,6 +397,7 @@ static void stop_anywhere(world *w, uint64_t step) {
         assert_same(&whole, &text);
         rw_buf_free(&text);
         assert_true(kept || w->fake.restored == 0);
+        assert_int_equal(w->tokens_read, tokens);
         assert_true(read + w->fake.tokens <= tokens + RW_READ_PIECE);
         assert_false(is_there(w->cache));
         restored += w->fake.restored;
@@ -489,9 +493,15 @@ static void another_folder(const char *path) {
     unlink(path);
     assert_int_equal(mkdir(path, 0777), 0);
 }
+/* An empty file could be ours. */
 static void a_link(const char *path) {
+    char target[112];
+    snprintf(target, sizeof target, "%s.copy.target", path);
+    FILE *file = fopen(target, "w");
+    assert_non_null(file);
+    fclose(file);
     unlink(path);
-    assert_int_equal(symlink("/dev/null", path), 0);
+    assert_int_equal(symlink(target, path), 0);
 }
 static void remove_it(const char *path) {
     unlink(path);
@@ -511,9 +521,10 @@ static void test_damage(void **state) {
                                   {"a link", a_link, 0, 1}};
     world *w = *state;
     rw_buf whole, text;
-    char state_copy[96], cache_copy[96];
+    char state_copy[96], cache_copy[96], target[112];
     snprintf(state_copy, sizeof state_copy, "%s.copy", w->path);
     snprintf(cache_copy, sizeof cache_copy, "%s.copy", w->cache);
+    snprintf(target, sizeof target, "%s.target", cache_copy);
     w->keep_from = CONTEXT;
     w->row_bytes = FAKE_ROW_BYTES;
     assert_false(measure(w, false, 0, &whole));
@@ -533,6 +544,12 @@ static void test_damage(void **state) {
             fail_msg("%s: %d positions restored, %u warnings", rows[i].name, (int)w->fake.restored,
                      w->warnings);
         assert_int_equal(is_there(w->cache), rows[i].warnings);
+        if (is_there(target)) {
+            struct stat info;
+            assert_int_equal(stat(target, &info), 0);
+            assert_int_equal(info.st_size, 0);
+            unlink(target);
+        }
         unlink(w->cache);
         rmdir(w->cache);
     }
