@@ -1,9 +1,15 @@
 /*
  * The program's progress line, taken in as it is: what it says, and that its clock starts anew with
- * every pass, also with one of the same name.
+ * every pass, also with one of the same name. And how its text folds.
  */
+#include "../../cli/fold.c"
 #include "../../cli/talk.c"
 #include "support.h"
+
+/* There is no streamed text here. */
+void cli_end_line(cli *c) {
+    (void)c;
+}
 
 /* stderr of `calls` as text. */
 static const char *said(cli *c, void (*calls)(cli *)) {
@@ -58,7 +64,39 @@ static void test_clock(void **test) {
     rw_context_free(c.ctx);
 }
 
+/* ---- folding --------------------------------------------------------------------------------- */
+
+static void test_folding(void **state) {
+    static const struct {
+        const char *text;
+        size_t column, indent, width;
+        const char *folded;
+    } rows[] = {
+        {"one two three", 0, 0, 0, "one two three"},
+        {"one two three four five", 0, 2, 20, "one two three four\n  five"},
+        {"one two three four five", 8, 8, 20, "one two\n        three four\n        five"},
+        {"two lines\nhere", 4, 4, 40, "two lines\n    here"},
+        {"ends\n", 4, 4, 40, "ends\n"},
+        {"\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9 "
+         "eleven_12",
+         0, 0, 20,
+         "\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9 "
+         "eleven_12"},
+        {"sixteen_columns_", 18, 18, 24, "\n    sixteen_columns_"}, /* a word hangs less far */
+        {"a_word_that_no_line_here_could_hold", 18, 18, 24,
+         "\na_word_that_no_line_here_could_hold"}, /* and stays whole */
+        {"", 4, 4, 40, ""},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char *folded = cli_fold(rows[i].text, rows[i].column, rows[i].indent, rows[i].width);
+        assert_string_equal(folded, rows[i].folded);
+        free(folded);
+    }
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_clock)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_clock),
+                                       cmocka_unit_test(test_folding)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
