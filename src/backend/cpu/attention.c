@@ -6,6 +6,7 @@
  */
 #include "backend/cpu/attention.h"
 
+#include <float.h>
 #include <string.h>
 
 #include "backend/cpu/tiled.h"
@@ -21,16 +22,16 @@ typedef struct attention_tile {
     const rw_cpu_isa *isa;
     const rw_op_attention *a;
     size_t kv_head, group;
-    size_t first, positions; /* rows of the operation's q */
-    size_t rows;             /* positions * group */
-    size_t panel;            /* rows of a panel */
-    size_t qk_dim, v_width;  /* v_width: whole blocks */
-    float *q;                /* panels [qk_dim][width]  */
-    float *o;                /* panels [v_width][width] */
-    float *max, *sum;        /* [rows] */
-    float *scores;           /* [KEYS][panel] */
-    float *k;                /* [KEYS + a block][qk_dim] */
-    float *v;                /* [KEYS][v_width] */
+    size_t first, positions;    /* rows of the operation's q */
+    size_t rows;                /* positions * group */
+    size_t panel;               /* rows of a panel */
+    size_t qk_dim, v_width;     /* v_width: whole blocks */
+    float *q;                   /* panels [qk_dim][width]  */
+    float *o;                   /* panels [v_width][width] */
+    float *max, *sum;           /* [rows] */
+    float *scores, *scores_sum; /* [KEYS][panel], [panel] */
+    float *k;                   /* [KEYS + a block][qk_dim] */
+    float *v;                   /* [KEYS][v_width] */
 } attention_tile;
 
 static size_t group_of(const rw_op_attention *a) {
@@ -51,8 +52,8 @@ static size_t attention_scratch(const rw_op *op) {
     if (rw_is_decode(a))
         return rw_decode_scratch(a);
     size_t qk = a->q.shape[2], v = rw_round_up(a->v.shape[2], RW_KEY_BLOCK);
-    size_t floats =
-        rows_of(a) * (qk + v + 2) + KEYS * (RW_PANEL_MAX + v) + (KEYS + RW_KEY_BLOCK) * qk;
+    size_t floats = rows_of(a) * (qk + v + 2) + (KEYS + 1) * RW_PANEL_MAX + KEYS * v +
+                    (KEYS + RW_KEY_BLOCK) * qk;
     return floats * sizeof(float);
 }
 
@@ -69,7 +70,8 @@ static attention_tile open_tile(const rw_cpu_isa *isa, const rw_op_attention *a,
     t.qk_dim = a->q.shape[2];
     t.v_width = rw_round_up(a->v.shape[2], RW_KEY_BLOCK);
     t.scores = scratch;
-    t.k = t.scores + KEYS * RW_PANEL_MAX;
+    t.scores_sum = t.scores + KEYS * RW_PANEL_MAX;
+    t.k = t.scores_sum + RW_PANEL_MAX;
     t.v = t.k + (KEYS + RW_KEY_BLOCK) * t.qk_dim;
     t.o = t.v + KEYS * t.v_width;
     t.q = t.o + rows * t.v_width;
@@ -90,40 +92,50 @@ static rw_panel panel_at(const attention_tile *t, size_t row) {
                       .scores = t->scores,
                       .o = t->o + row * t->v_width,
                       .max = t->max + row,
-                      .sum = t->sum + row};
+                      .sum = t->sum + row,
+                      .tile_sum = t->scores_sum};
 }
 
 /* ---- queries --------------------------------------------------------------------------------- */
 
-static void load_panel(const attention_tile *t, size_t row) {
-    rw_panel panel = panel_at(t, row);
-    size_t width = panel.width, rows = panel_rows(t, row);
-    float *to = t->q + row * t->qk_dim, scale = rw_query_scale(t->a);
-    for (size_t i = 0; i < width; i++) {
-        size_t at = row + rw_min_size(i, rows - 1); /* lanes beyond the last row repeat it */
-        const float *q =
-            rw_f32(&t->a->q, t->first + at / t->group, t->kv_head * t->group + at % t->group);
-        for (size_t d = 0; d < t->qk_dim; d++)
-            to[d * width + i] = q[d] * scale;
-        panel.max[i] = -INFINITY;
-        panel.sum[i] = 0.0f;
-    }
-    memset(panel.o, 0, t->v_width * width * sizeof *panel.o);
+static float *row_of(const attention_tile *t, const rw_view *view, size_t row) {
+    return rw_f32(view, t->first + row / t->group, t->kv_head * t->group + row % t->group);
 }
 
-static void close_row(const attention_tile *t, const rw_panel *panel, size_t row, size_t lane) {
-    size_t i = t->first + row / t->group, h = t->kv_head * t->group + row % t->group;
-    float *out = rw_f32(&t->a->out, i, h), scale = rw_inverse(panel->sum[lane]);
-    for (size_t d = 0; d < t->a->v.shape[2]; d++)
-        out[d] = panel->o[d * panel->width + lane] * scale;
-    if (t->a->lse.buffer)
-        rw_f32(&t->a->lse, i, 0)[h] = rw_lse(panel->max[lane], panel->sum[lane]);
+/* Rows [row, row + RW_TURNED) of q or out; beyond the last row, that one. */
+static void rows_at(const attention_tile *t, const rw_view *view, size_t row, float **rows) {
+    for (size_t i = 0; i < RW_TURNED; i++)
+        rows[i] = row_of(t, view, rw_min_size(row + i, t->rows - 1));
+}
+
+static void load_panel(const attention_tile *t, size_t row) {
+    rw_panel panel = panel_at(t, row);
+    float *rows[RW_TURNED], *to = t->q + row * t->qk_dim;
+    for (size_t i = 0; i < panel.width; i++) {
+        panel.max[i] = -FLT_MAX; /* -inf - -inf would be NaN */
+        panel.sum[i] = 0.0f;
+    }
+    for (size_t i = 0; i < panel.width; i += RW_TURNED) {
+        rows_at(t, &t->a->q, row + i, rows);
+        t->isa->attention->turn(rows, t->qk_dim, rw_query_scale(t->a), to + i, panel.width);
+    }
+    memset(panel.o, 0, t->v_width * panel.width * sizeof *panel.o);
 }
 
 static void close_panel(const attention_tile *t, size_t row) {
     rw_panel panel = panel_at(t, row);
-    for (size_t i = 0; i < panel_rows(t, row); i++)
-        close_row(t, &panel, row + i, i);
+    float *rows[RW_TURNED], scale[RW_TURNED];
+    for (size_t i = 0; i < panel_rows(t, row); i += RW_TURNED) {
+        rows_at(t, &t->a->out, row + i, rows);
+        for (size_t j = 0; j < RW_TURNED; j++)
+            scale[j] = rw_inverse(panel.sum[i + j]);
+        t->isa->attention->turn_back(panel.o + i, panel.width, scale, rows, t->a->v.shape[2]);
+    }
+    for (size_t i = 0; t->a->lse.buffer && i < panel_rows(t, row); i++) {
+        size_t head = t->kv_head * t->group + (row + i) % t->group;
+        rw_f32(&t->a->lse, t->first + (row + i) / t->group, 0)[head] =
+            rw_lse(panel.max[i], panel.sum[i]);
+    }
 }
 
 /* ---- a panel against a tile of keys ---------------------------------------------------------- */
@@ -150,34 +162,62 @@ static span seen_by_all(const attention_tile *t, size_t row, size_t rows) {
     return s;
 }
 
-/* -inf where a row does not see a key of [begin, begin + count). */
-static void hide_unseen(const attention_tile *t, const rw_panel *panel, size_t row, size_t begin,
-                        size_t count) {
-    int32_t from[RW_PANEL_MAX] = {0}, to[RW_PANEL_MAX] = {0};
-    for (size_t i = 0; i < panel_rows(t, row); i++) {
-        size_t first, end;
-        rw_seen_keys(t->a, t->first + (row + i) / t->group, &first, &end);
-        from[i] = (int32_t)(first > begin ? rw_min_size(first - begin, count) : 0);
-        to[i] = (int32_t)(end > begin ? rw_min_size(end - begin, count) : 0);
-    }
-    t->isa->attention->hide(panel, count, from, to);
+/* A panel and a tile of keys: the tile's first key, and those that the panel looks at, counted from
+   there: [begin, end) in whole blocks, [begin, whole) seen by all rows. */
+typedef struct meeting {
+    size_t row, first;
+    size_t begin, whole, end;
+    size_t keys; /* of the tile, that any row sees */
+} meeting;
+
+/* Blocks begin at multiples of RW_KEY_BLOCK, so that a row's sums do not depend on what the rows
+   beside it see. */
+static meeting meet(const attention_tile *t, size_t row, size_t first, size_t count) {
+    size_t rows = panel_rows(t, row), last = first + count;
+    span any = seen_by_any(t, row, rows), all = seen_by_all(t, row, rows);
+    meeting m = {.row = row, .first = first};
+    m.keys = rw_min_size(any.end, last) > first ? rw_min_size(any.end, last) - first : 0;
+    m.end = rw_round_up(m.keys, RW_KEY_BLOCK);
+    m.begin = any.begin > first ? (any.begin - first) / RW_KEY_BLOCK * RW_KEY_BLOCK : 0;
+    m.whole = m.begin;
+    if (all.begin <= first + m.begin && all.end > first + m.begin)
+        m.whole = (rw_min_size(all.end, last) - first) / RW_KEY_BLOCK * RW_KEY_BLOCK;
+    return m;
 }
 
-static void attend(const attention_tile *t, size_t row, size_t key, size_t count) {
+/* -inf where a row does not see a key of [key, m->end). */
+static void hide_unseen(const attention_tile *t, const rw_panel *panel, const meeting *m,
+                        size_t key) {
+    int32_t from[RW_PANEL_MAX] = {0}, to[RW_PANEL_MAX] = {0};
+    for (size_t i = 0; i < panel_rows(t, m->row); i++) {
+        span seen = seen_by_any(t, m->row + i, 1);
+        from[i] = (int32_t)(seen.begin > m->first ? rw_min_size(seen.begin - m->first, m->end) : 0);
+        to[i] = (int32_t)(seen.end > m->first ? rw_min_size(seen.end - m->first, m->keys) : 0);
+    }
+    t->isa->attention->hide(panel, key, m->end, from, to);
+}
+
+static void attend(const attention_tile *t, size_t row, size_t first, size_t count) {
     const rw_cpu_attention *isa = t->isa->attention;
-    rw_panel panel = panel_at(t, row);
-    size_t rows = panel_rows(t, row);
-    span any = seen_by_any(t, row, rows), all = seen_by_all(t, row, rows);
-    size_t begin = any.begin > key ? any.begin : key, end = rw_min_size(any.end, key + count);
-    if (begin >= end)
+    meeting m = meet(t, row, first, count);
+    if (m.begin >= m.keys)
         return;
-    count = end - begin;
-    isa->score(&panel, t->k + (begin - key) * t->qk_dim, rw_round_up(count, RW_KEY_BLOCK));
-    rw_cap_scores(t->isa, t->a, panel.scores, rw_round_up(count * panel.width, RW_CPU_LANES));
-    if (begin < all.begin || end > all.end)
-        hide_unseen(t, &panel, row, begin, count);
-    isa->soften(&panel, count);
-    isa->gather(&panel, t->v + (begin - key) * t->v_width, count);
+    rw_panel panel = panel_at(t, row);
+    size_t key = m.begin;
+    memset(panel.tile_sum, 0, panel.width * sizeof *panel.tile_sum);
+    if (m.whole > key && t->a->softcap <= 0.0f) {
+        isa->weigh(&panel, t->k, key, m.whole);
+        key = m.whole;
+    }
+    if (key < m.end) {
+        isa->score(&panel, t->k, key, m.end);
+        rw_cap_scores(t->isa, t->a, panel.scores + key * panel.width,
+                      rw_round_up((m.end - key) * panel.width, RW_CPU_LANES));
+        hide_unseen(t, &panel, &m, key);
+        isa->soften(&panel, key, m.end);
+    }
+    panel.scores += m.begin * panel.width;
+    isa->gather(&panel, t->v + m.begin * t->v_width, m.keys - m.begin);
 }
 
 /* Asks for part `part` of `parts` of the keys [begin, end): they are wanted after this tile, and
@@ -199,6 +239,7 @@ static void run_tile(const rw_cpu_isa *isa, const rw_op *op, size_t tile, void *
     size_t panels = rw_tiles_of(t.rows, t.panel);
     for (size_t row = 0; row < t.rows; row += t.panel)
         load_panel(&t, row);
+    seen.begin -= seen.begin % RW_KEY_BLOCK;
     for (size_t key = seen.begin / KEYS * KEYS; key < seen.end; key += KEYS) {
         size_t begin = key > seen.begin ? key : seen.begin, end = rw_min_size(key + KEYS, seen.end);
         span next = {end, rw_min_size(end + KEYS, seen.end)};

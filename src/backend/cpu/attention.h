@@ -21,6 +21,7 @@ enum {
     RW_PANEL_VECTORS = 3,
     RW_PANEL_MAX = 48, /* rows of a panel at most */
     RW_KEY_BLOCK = 8,  /* keys and dims are multiplied in whole blocks of this */
+    RW_TURNED = 8,     /* rows that are turned into columns at once */
     RW_QUAD_DIMS = 64  /* four of the widest vectors */
 };
 
@@ -32,6 +33,7 @@ typedef struct rw_panel {
     float *scores;        /* [keys][width] */
     float *o;             /* [v_dim][width], times sum */
     float *max, *sum;     /* [width]; max is within 8 of the largest score so far */
+    float *tile_sum;      /* [width]: of the weights in scores */
 } rw_panel;
 
 /* Up to four query rows against keys and values as they lie. Dims are whole RW_QUAD_DIMS. */
@@ -45,13 +47,24 @@ typedef struct rw_quad {
 
 typedef struct rw_cpu_attention {
     size_t lanes;
-    /* scores = k q for k [keys][qk_dim] in whole blocks; one chain of multiply-adds each */
-    void (*score)(const rw_panel *panel, const float *k, size_t keys);
+    /* out[d][i] = rows[i][d] * scale; a row of out is `width` long */
+    void (*turn)(float *const rows[RW_TURNED], size_t dims, float scale, float *out, size_t width);
+    /* rows[i][d] = o[d][i] * scale[i], the last row first: one that stands again behind itself
+       keeps the first */
+    void (*turn_back)(const float *o, size_t width, const float scale[RW_TURNED],
+                      float *const rows[RW_TURNED], size_t dims);
+    /* Keys [key, end) of a tile, whole blocks; the tile's keys before them have weights already. */
+    /* scores = k q for k [keys][qk_dim]; one chain of multiply-adds each */
+    void (*score)(const rw_panel *panel, const float *k, size_t key, size_t end);
     /* -inf for key j, row i unless from[i] <= j < to[i] */
-    void (*hide)(const rw_panel *panel, size_t keys, const int32_t *from, const int32_t *to);
-    /* Scores to weights; o and sum are brought to a new max where it grew by more than 8. */
-    void (*soften)(const rw_panel *panel, size_t keys);
-    /* o += v^T weights for v [keys][v_dim] */
+    void (*hide)(const rw_panel *panel, size_t key, size_t end, const int32_t *from,
+                 const int32_t *to);
+    /* Scores to weights; o, sum and the tile's weights are brought to a new max where it grew by
+       more than 8. */
+    void (*soften)(const rw_panel *panel, size_t key, size_t end);
+    /* score and soften in one */
+    void (*weigh)(const rw_panel *panel, const float *k, size_t key, size_t end);
+    /* o += v^T weights for v [keys][v_dim]; sum += tile_sum */
     void (*gather)(const rw_panel *panel, const float *v, size_t keys);
     /* The same for a quad; k and v are of any element. */
     void (*quad_score)(const rw_quad *quad, const rw_packed_rows *k);

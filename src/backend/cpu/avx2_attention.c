@@ -10,7 +10,10 @@
 #include "backend/cpu/attention_loops.inc"
 
 const rw_cpu_attention rw_avx2_attention = {.lanes = LANES,
+                                            .turn = turn,
+                                            .turn_back = turn_back,
                                             .score = score,
+                                            .weigh = weigh,
                                             .hide = hide,
                                             .soften = soften,
                                             .gather = gather,

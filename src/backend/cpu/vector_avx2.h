@@ -15,6 +15,7 @@
 enum {
     LANES = 8,
     BLOCK_ROWS = 4, /* x 3 vectors: 12 sums, 3 of b, 1 of a */
+    PARTS = 4,      /* of a block, exponentials between them: their additions have a unit apart */
     FEW_KEYS = 2    /* x 4 rows: 8 sums */
 };
 
@@ -75,9 +76,10 @@ INLINE vec v_seen(vec x, int32_t at, const int32_t *from, const int32_t *to) {
     return _mm256_blendv_ps(_mm256_set1_ps(-__builtin_inff()), x, seen);
 }
 
-/* 2^x for x <= 120, within 2 ulp; 0 from -127 down, NaN for NaN. x = n + r, |r| <= 1/2: adding
-   1.5 2^23 leaves n in the low bits. The polynomial is the minimax one of degree 5 with 2^0 = 1,
-   in units of the last place. */
+/* 2^x for x <= 120, within 2 ulp; 0 from -127 down, NaN for the NaN of arithmetic. x = n + r, |r|
+   <= 1/2: adding 1.5 2^23 leaves n in the low bits, which are added to the exponent (in -127 < x <
+   -126 what comes out is small enough, but no power). The polynomial is the minimax one of degree 5
+   with 2^0 = 1, in units of the last place. */
 INLINE vec v_exp2(vec x) {
     const vec magic = v_all(0x1.8p+23f);
     x = v_max(v_all(-127.0f), x);
@@ -87,9 +89,8 @@ INLINE vec v_exp2(vec x) {
     y = v_fma(y, r, v_all(0x1.ebf9b4p-3f));
     y = v_fma(y, r, v_all(0x1.62e424p-1f));
     y = v_fma(y, r, v_all(1.0f));
-    __m256i power = _mm256_slli_epi32(_mm256_castps_si256(shifted), 23);
-    power = _mm256_add_epi32(power, _mm256_set1_epi32(127 << 23));
-    return v_mul(y, _mm256_castsi256_ps(power));
+    __m256i n = _mm256_slli_epi32(_mm256_castps_si256(shifted), 23);
+    return _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(y), n));
 }
 
 /* e^x within 2 ulp: 0 below -87, infinite above 88.4, NaN for NaN. x = n ln 2 + r with |r| <=

@@ -14,6 +14,7 @@
 enum {
     LANES = 16,
     BLOCK_ROWS = 8, /* x 3 vectors: 24 sums, 3 of b, 1 of a */
+    PARTS = 1,      /* of a block: exponentials would compete with the multiply-adds */
     FEW_KEYS = 4    /* x 4 rows: 16 sums */
 };
 
