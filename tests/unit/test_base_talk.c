@@ -66,7 +66,7 @@ static void test_clock(void **test) {
 
 /* ---- folding --------------------------------------------------------------------------------- */
 
-static void test_folding(void **state) {
+static void test_folding(void **test) {
     static const struct {
         const char *text;
         size_t column, indent, width;
@@ -87,7 +87,7 @@ static void test_folding(void **state) {
          "\na_word_that_no_line_here_could_hold"}, /* and stays whole */
         {"", 4, 4, 40, ""},
     };
-    (void)state;
+    (void)test;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         char *folded = cli_fold(rows[i].text, rows[i].column, rows[i].indent, rows[i].width);
         assert_string_equal(folded, rows[i].folded);
