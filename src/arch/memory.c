@@ -108,12 +108,13 @@ static uint64_t attention_workspace(const widths *w) {
 enum { PRODUCT_WORKSPACE = 32 * 320 + 16 * 336 + 40 * 32 * 3 / 2 + 512 * (32 + 64) };
 
 /* What the threads share. The rows that enter a product as int8, with a scale for 32 and an offset
-   for 16 (backend/cpu/quantize.c): used with int8 arithmetic only. What the loss knows of each
+   for 16 (backend/cpu/quantize.c): used with int8 arithmetic only; gate and up have theirs at the
+   same time, queries and keys too. What the loss knows of each
    token and slice of the vocabulary (backend/cpu/loss.c). */
 static uint64_t shared_workspace(const rw_arch *arch, const widths *w, uint64_t chunk) {
     uint64_t even = ((arch->vocab + 31) / 32 + 63) / 64 * 64, slice = larger(even, 1024);
     uint64_t parts = (arch->vocab + slice - 1) / slice * 6;
-    uint64_t widest_input = larger(arch->hidden, larger(w->o, w->ffn));
+    uint64_t widest_input = larger(2 * (uint64_t)arch->hidden, larger(w->o, w->ffn));
     uint64_t loss = mul(parts + (arch->hidden * 11 + 31) / 32, chunk);
     return add(larger(loss, mul((widest_input * 11 + 31) / 32, chunk)), 32);
 }

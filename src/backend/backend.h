@@ -203,8 +203,13 @@ typedef struct rw_op_loss {
     rw_arithmetic arithmetic;
 } rw_op_loss;
 
+enum { RW_BESIDE_MAX = 4 };
+
 typedef struct rw_op {
     rw_op_kind kind;
+    /* To be done at the same time: neither reads what the other writes, and the order is the
+       device's choice. Like all that stand beside it, RW_BESIDE_MAX operations at most. */
+    const struct rw_op *beside; /* NULL: none */
     union {
         rw_op_embed embed;
         rw_op_rms_norm rms_norm;

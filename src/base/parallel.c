@@ -2,10 +2,12 @@
  * parallel.c - a pool of threads that lives as long as its context.
  *
  * The calling thread is worker 0. Tiles come from one atomic counter, so they begin in order and
- * each has one owner. One word says which round it is, whether it is still open, and how many
- * workers are in it: a worker joins by adding one to it, and the caller, once no tile is left,
- * closes the round and waits for those only that have joined. So a worker that the system keeps
- * from running holds nobody up, and the job's memory may be reused when the call returns.
+ * each has one owner; or, where neighbours belong together, from a span for each worker.
+ *
+ * One word says which round it is, whether it is still open, and how many workers are in it: a
+ * worker joins by adding one to it, and the caller, once no tile is left, closes the round and
+ * waits for those only that have joined. So a worker that the system keeps from running holds
+ * nobody up, and the job's memory may be reused when the call returns.
  *
  * A forward pass is a thousand short rounds: waking a sleeping thread would cost more than many of
  * them. So who waits first watches the word for some microseconds, and only then sleeps.
@@ -24,13 +26,15 @@ typedef struct job { /* NOLINT: padding is meant */
     rw_tile_fn fn;
     void *user;
     size_t tiles;
+    bool near;                       /* tiles come from the workers' spans */
     _Alignas(64) atomic_size_t next; /* every thread writes it */
 } job;
 
-typedef struct worker {
+typedef struct worker { /* NOLINT: likewise */
     rw_context *ctx;
-    unsigned index; /* 1 .. */
+    unsigned index; /* 0: the calling thread */
     pthread_t thread;
+    _Alignas(64) _Atomic uint64_t span; /* of tiles: the first above, the end below */
 } worker;
 
 /* The word: the round's number above, then CLOSED, then the workers inside. */
@@ -48,7 +52,7 @@ struct rw_pool {
     pthread_cond_t wake; /* a new round, or the end  */
     pthread_cond_t idle; /* the last worker has left */
     job job;
-    unsigned count; /* workers besides the calling thread */
+    unsigned count; /* workers, the calling thread among them */
     worker workers[];
 };
 
@@ -66,7 +70,42 @@ static int spins_of(unsigned threads) {
     return threads <= (unsigned)CPU_COUNT(&set) ? SPINS : 0;
 }
 
-static void run_tiles(const rw_context *ctx, job *work, unsigned index) {
+static bool take_first(_Atomic uint64_t *span, size_t *tile) {
+    uint64_t now = atomic_load(span);
+    do {
+        if (now >> 32 >= (uint32_t)now)
+            return false;
+        *tile = (size_t)(now >> 32);
+    } while (!atomic_compare_exchange_weak(span, &now, now + ((uint64_t)1 << 32)));
+    return true;
+}
+
+static bool take_last(_Atomic uint64_t *span, size_t *tile) {
+    uint64_t now = atomic_load(span);
+    do {
+        if (now >> 32 >= (uint32_t)now)
+            return false;
+        *tile = (uint32_t)now - 1;
+    } while (!atomic_compare_exchange_weak(span, &now, now - 1));
+    return true;
+}
+
+/* The own span, then what is left of the next workers'. */
+static void run_near(const rw_context *ctx, struct rw_pool *pool, unsigned index) {
+    size_t tile;
+    for (unsigned i = 0; i < pool->count; i++) {
+        _Atomic uint64_t *span = &pool->workers[(index + i) % pool->count].span;
+        while (!rw_cancelled(ctx) && (i == 0 ? take_first : take_last)(span, &tile))
+            pool->job.fn(pool->job.user, tile, index);
+    }
+}
+
+static void run_tiles(const rw_context *ctx, struct rw_pool *pool, unsigned index) {
+    job *work = &pool->job;
+    if (work->near) {
+        run_near(ctx, pool, index);
+        return;
+    }
     for (;;) {
         if (rw_cancelled(ctx))
             return;
@@ -130,7 +169,7 @@ static void *worker_main(void *argument) {
             return NULL;
         if (!join(pool, &seen))
             continue;
-        run_tiles(self->ctx, &pool->job, self->index);
+        run_tiles(self->ctx, pool, self->index);
         leave(pool);
     }
 }
@@ -143,12 +182,12 @@ static void start_workers(rw_context *ctx, struct rw_pool *pool) {
     sigset_t all, before;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    for (unsigned i = 0; i + 1 < ctx->options.threads; i++) {
-        worker *w = &pool->workers[i];
-        *w = (worker){.ctx = ctx, .index = i + 1};
+    for (pool->count = 1; pool->count < ctx->options.threads; pool->count++) {
+        worker *w = &pool->workers[pool->count];
+        w->ctx = ctx;
+        w->index = pool->count;
         if (pthread_create(&w->thread, NULL, worker_main, w) != 0)
             break;
-        pool->count++;
     }
     pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
@@ -179,7 +218,7 @@ void rw_pool_free(rw_context *ctx) {
     atomic_store(&pool->stop, true);
     pthread_cond_broadcast(&pool->wake);
     pthread_mutex_unlock(&pool->mutex);
-    for (unsigned i = 0; i < pool->count; i++)
+    for (unsigned i = 1; i < pool->count; i++)
         pthread_join(pool->workers[i].thread, NULL);
     pthread_cond_destroy(&pool->idle);
     pthread_cond_destroy(&pool->wake);
@@ -224,9 +263,17 @@ static void end_round(struct rw_pool *pool) {
     pthread_mutex_unlock(&pool->mutex);
 }
 
-void rw_parallel_for(rw_context *ctx, size_t tiles, rw_tile_fn fn, void *user) {
+static void share_out(struct rw_pool *pool, size_t tiles) {
+    for (unsigned i = 0; i < pool->count; i++) {
+        uint64_t begin = (uint64_t)tiles * i / pool->count;
+        uint64_t end = (uint64_t)tiles * (i + 1) / pool->count;
+        atomic_store(&pool->workers[i].span, begin << 32 | end);
+    }
+}
+
+static void run_round(rw_context *ctx, size_t tiles, rw_tile_fn fn, void *user, bool near) {
     struct rw_pool *pool = tiles > 1 ? pool_get(ctx) : NULL;
-    if (!pool || pool->count == 0) {
+    if (!pool || pool->count == 1) {
         run_alone(ctx, tiles, fn, user);
         return;
     }
@@ -235,9 +282,20 @@ void rw_parallel_for(rw_context *ctx, size_t tiles, rw_tile_fn fn, void *user) {
     pool->job.fn = fn;
     pool->job.user = user;
     pool->job.tiles = tiles;
+    pool->job.near = near && tiles <= UINT32_MAX;
     atomic_store(&pool->job.next, 0);
+    if (pool->job.near)
+        share_out(pool, tiles);
     begin_round(pool);
-    run_tiles(ctx, &pool->job, 0);
+    run_tiles(ctx, pool, 0);
     end_round(pool);
     pool->running = false;
+}
+
+void rw_parallel_for(rw_context *ctx, size_t tiles, rw_tile_fn fn, void *user) {
+    run_round(ctx, tiles, fn, user, false);
+}
+
+void rw_parallel_near(rw_context *ctx, size_t tiles, rw_tile_fn fn, void *user) {
+    run_round(ctx, tiles, fn, user, true);
 }

@@ -17,4 +17,9 @@ typedef void (*rw_tile_fn)(void *user, size_t tile, unsigned worker);
    the context is cancelled: callers ask rw_check_cancel afterwards before they trust results. */
 void rw_parallel_for(rw_context *ctx, size_t tiles, rw_tile_fn fn, void *user);
 
+/* The same for tiles of equal size whose memory lies side by side: each thread begins with a part
+   of its own, in order, so that what it asks memory for ahead of time is what it comes to next; who
+   is done takes tiles from the others' ends. */
+void rw_parallel_near(rw_context *ctx, size_t tiles, rw_tile_fn fn, void *user);
+
 #endif

@@ -38,25 +38,19 @@ rw_status rw_session_norm(rw_session *session, rw_view x, const rw_buffer *weigh
     return rw_session_run(session, &op, err);
 }
 
-static rw_status linear_by(rw_session *session, rw_arithmetic arithmetic, const rw_linear *weights,
-                           const rw_buffer *bias, rw_view x, rw_view out, rw_error *err) {
+static rw_op linear_op(rw_arithmetic arithmetic, const rw_linear *weights, const rw_buffer *bias,
+                       rw_view x, rw_view out) {
     rw_op op = {.kind = RW_OP_LINEAR,
                 .u.linear = {.linear = weights, .x = x, .out = out, .arithmetic = arithmetic}};
     if (bias && bias->handle)
         op.u.linear.bias = rw_view_matrix(bias, RW_ELEMENT_F32, 1, weights->rows);
-    return rw_session_run(session, &op, err);
+    return op;
 }
 
 static rw_status linear(rw_session *session, const rw_linear *weights, const rw_buffer *bias,
                         rw_view x, rw_view out, rw_error *err) {
-    return linear_by(session, session->engine.arithmetic, weights, bias, x, out, err);
-}
-
-/* Values are float32 products whatever the user chose: rounding their x is a fifth of what int8
-   would cost, and they are a small part of the work where heads share them (docs/agreement.md). */
-static rw_status linear_exact(rw_session *session, const rw_linear *weights, const rw_buffer *bias,
-                              rw_view x, rw_view out, rw_error *err) {
-    return linear_by(session, RW_ARITHMETIC_F32, weights, bias, x, out, err);
+    rw_op op = linear_op(session->engine.arithmetic, weights, bias, x, out);
+    return rw_session_run(session, &op, err);
 }
 
 static rw_status add(rw_session *session, rw_view x, rw_view y, rw_error *err) {
@@ -197,9 +191,23 @@ static rw_status store(rw_session *session, rw_view x, rw_view out, rw_error *er
     return rw_session_run(session, &op, err);
 }
 
+/* Queries, keys and values at the same time: a token made alone has little of each to share out.
+   Values are float32 products whatever the user chose: rounding their x is a fifth of what int8
+   would cost, and they are a small part of the work where heads share them (docs/agreement.md). */
+static rw_status project(rw_session *session, uint32_t index, rw_view normed, rw_view q, rw_view k,
+                         rw_view v, rw_error *err) {
+    const rw_model_layer *w = &session->model->layers[index];
+    rw_op v_op = linear_op(RW_ARITHMETIC_F32, &w->v, &w->v_bias, normed, v);
+    rw_op k_op = linear_op(session->engine.arithmetic, &w->k, &w->k_bias, normed, k);
+    rw_op q_op = linear_op(session->engine.arithmetic, &w->q, &w->q_bias, normed, q);
+    q_op.beside = &k_op;
+    k_op.beside = &v_op;
+    return rw_session_run(session, &q_op, err);
+}
+
 /* Keys and values are made in float32 and rounded once, on their way into the cache. */
-static rw_status append_kv(rw_session *session, uint32_t index, const rw_span *span, rw_view normed,
-                           rw_error *err) {
+static rw_status append_kv(rw_session *session, uint32_t index, const rw_span *span, rw_view k,
+                           rw_view v, rw_error *err) {
     const rw_layer *layer = &session->model->arch->layers[index];
     const rw_model_layer *w = &session->model->layers[index];
     rw_cache *cache = &session->caches[index];
@@ -207,10 +215,6 @@ static rw_status append_kv(rw_session *session, uint32_t index, const rw_span *s
     size_t count = span->count;
     RW_TRY(make_room(session, index, span, err));
     size_t at = (size_t)(span->position - cache->first);
-    rw_view k = rw_session_scratch(session, RW_SCRATCH_K, count, (size_t)heads * layer->qk_dim);
-    rw_view v = rw_session_scratch(session, RW_SCRATCH_V, count, (size_t)heads * layer->v_dim);
-    RW_TRY(linear(session, &w->k, &w->k_bias, normed, k, err));
-    RW_TRY(linear_exact(session, &w->v, &w->v_bias, normed, v, err));
     RW_TRY(norm_heads(session, k, heads, &w->k_norm, err));
     if (!session->rotation[rw_rotation_of(layer)].raw)
         RW_TRY(rotate(session, layer, k, heads, err));
@@ -225,9 +229,13 @@ static rw_status attention_block(rw_session *session, uint32_t index, const rw_s
     size_t hidden = session->model->arch->hidden, width = (size_t)layer->n_heads * layer->qk_dim;
     rw_view normed = rw_session_scratch(session, RW_SCRATCH_NORMED, span->count, hidden);
     rw_view q = rw_session_scratch(session, RW_SCRATCH_Q, span->count, width);
+    rw_view k = rw_session_scratch(session, RW_SCRATCH_K, span->count,
+                                   (size_t)layer->n_kv_heads * layer->qk_dim);
+    rw_view v = rw_session_scratch(session, RW_SCRATCH_V, span->count,
+                                   (size_t)layer->n_kv_heads * layer->v_dim);
     RW_TRY(rw_session_norm(session, slots->stream, &w->attention_norm, normed, err));
-    RW_TRY(append_kv(session, index, span, normed, err));
-    RW_TRY(linear(session, &w->q, &w->q_bias, normed, q, err));
+    RW_TRY(project(session, index, normed, q, k, v, err));
+    RW_TRY(append_kv(session, index, span, k, v, err));
     RW_TRY(norm_heads(session, q, layer->n_heads, &w->q_norm, err));
     RW_TRY(rotate(session, layer, q, layer->n_heads, err));
     RW_TRY(attend(session, index, span, q, slots, err));
@@ -245,14 +253,16 @@ static rw_status ffn_block(rw_session *session, uint32_t index, const rw_span *s
     rw_view normed = rw_session_scratch(session, RW_SCRATCH_NORMED, span->count, hidden);
     rw_view gate = rw_session_scratch(session, RW_SCRATCH_GATE, span->count, width);
     rw_view up = rw_session_scratch(session, RW_SCRATCH_UP, span->count, width);
+    rw_op up_op = linear_op(session->engine.arithmetic, &w->up, &w->up_bias, normed, up);
+    rw_op gate_op = linear_op(session->engine.arithmetic, &w->gate, &w->gate_bias, normed, gate);
+    gate_op.beside = &up_op;
     bool gelu = session->model->arch->activation == RW_ACT_GELU_TANH;
     rw_op op = {
         .kind = RW_OP_GATE,
         .u.gate = {
             .kind = gelu ? RW_GATE_GELU_TANH : RW_GATE_SILU, .gate = gate, .up = up, .out = gate}};
     RW_TRY(rw_session_norm(session, slots->stream, &w->ffn_norm, normed, err));
-    RW_TRY(linear(session, &w->gate, &w->gate_bias, normed, gate, err));
-    RW_TRY(linear(session, &w->up, &w->up_bias, normed, up, err));
+    RW_TRY(rw_session_run(session, &gate_op, err));
     RW_TRY(rw_session_run(session, &op, err));
     RW_TRY(linear(session, &w->down, &w->down_bias, gate, normed, err));
     return add_block(session, slots->stream, normed, &w->post_ffn_norm, err);

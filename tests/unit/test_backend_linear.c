@@ -303,6 +303,25 @@ static void test_f32(void **state) {
     each_level(f32_shapes);
 }
 
+/* A token made alone: rows of weights four at a time and what is left of four, tiles of several
+   sizes, groups of blocks that are full and not, columns that are no whole blocks. */
+static void f32_one_row(device *d) {
+    static const size_t outputs[] = {1, 2, 3, 4, 5, 6, 7, 31, 33, 65, 130, 700};
+    static const size_t columns[] = {1, 31, 32, 33, 63, 96, 512, 544, 576, 1024};
+    for (size_t i = 0; i < TYPES; i++)
+        for (size_t j = 0; j < 12; j++) {
+            reseed(4000 + 12 * i + j);
+            product_case c = make_case(&types[i], 1, outputs[j], ONE_OF(columns));
+            check_f32(d, &c);
+            free_case(&c);
+        }
+}
+
+static void test_one_row(void **state) {
+    (void)state;
+    each_level(f32_one_row);
+}
+
 /* More rows than a tile has, and rows of weights longer than one piece of few rows. */
 static void f32_large(device *d) {
     static const size_t shapes[][3] = {{530, 40, 64}, {1, 3, 9000}, {3, 5, 5000}, {40, 70, 2100}};
@@ -463,8 +482,9 @@ static void test_threads(void **state) {
     for (size_t i = 0; i < TYPES; i++)
         for (int arithmetic = RW_ARITHMETIC_F32; arithmetic <= RW_ARITHMETIC_INT8; arithmetic++) {
             static const unsigned threads[] = {1, 2, 4};
+            static const size_t n[] = {1, 3, 530};
             reseed(9000 + i);
-            product_case c = make_case(&types[i], i % 2 ? 530 : 3, 200, 300);
+            product_case c = make_case(&types[i], n[(i + (size_t)arithmetic) % 3], 200, 300);
             float *first = malloc(c.out_count * sizeof *first);
             for (int t = 0; t < 3; t++) {
                 device d;
@@ -610,6 +630,58 @@ static void test_loss(void **state) {
     each_level(loss_types);
 }
 
+/* ---- side by side --------------------------------------------------------------------------- */
+
+/* Of different shapes, types and arithmetic; a row of results at a time is what they are for. */
+static void check_beside(device *d, size_t n) {
+    enum { COUNT = RW_BESIDE_MAX };
+    static const size_t outputs[COUNT] = {70, 3, 1100, 33};
+    product_case c[COUNT], alone;
+    rw_linear linear[COUNT];
+    rw_op op[COUNT];
+    rw_buffer x[COUNT], out[COUNT];
+    rw_error err = {0};
+    for (int i = 0; i < COUNT; i++) {
+        c[i] = make_case(&types[3 + i], n, outputs[i], 576);
+        memset(c[i].memory, 0xff, c[i].out_count * sizeof *c[i].memory);
+        assert_ok(d->backend->ops->linear_map(d->backend, c[i].rows, c[i].columns,
+                                              c[i].type->element, c[i].weights, &linear[i], &err));
+        x[i] = (rw_buffer){c[i].x, n * c[i].x_stride * sizeof(float)};
+        out[i] = (rw_buffer){c[i].out, n * c[i].out_stride * sizeof(float)};
+        op[i] = (rw_op){.kind = RW_OP_LINEAR,
+                        .beside = i ? &op[i - 1] : NULL,
+                        .u.linear = {.linear = &linear[i],
+                                     .x = matrix(&x[i], n, c[i].columns, c[i].x_stride),
+                                     .out = matrix(&out[i], n, c[i].rows, c[i].out_stride),
+                                     .arithmetic = i % 2 ? RW_ARITHMETIC_INT8 : RW_ARITHMETIC_F32}};
+    }
+    run(d, &op[COUNT - 1]);
+    for (int i = 0; i < COUNT; i++) {
+        float *beside = malloc(c[i].out_count * sizeof *beside);
+        memcpy(beside, c[i].memory, c[i].out_count * sizeof *beside);
+        alone = c[i];
+        alone.bias = NULL;
+        run_case(d, &alone, op[i].u.linear.arithmetic, 0xff);
+        if (memcmp(beside, c[i].memory, c[i].out_count * sizeof *beside) != 0)
+            fail_msg("%s: other bits than alone", describe(&c[i], d->level, "beside"));
+        free(beside);
+        free_case(&c[i]);
+    }
+    rw_op one_more = {.kind = RW_OP_LINEAR, .beside = &op[COUNT - 1], .u = op[0].u};
+    assert_false(d->backend->ops->supports(d->backend, &one_more));
+}
+
+static void beside(device *d) {
+    reseed(9950);
+    check_beside(d, 1);
+    check_beside(d, 19);
+}
+
+static void test_beside(void **state) {
+    (void)state;
+    each_level(beside);
+}
+
 /* ---- the seam -------------------------------------------------------------------------------- */
 
 static void test_map_and_create(void **state) {
@@ -645,7 +717,8 @@ static void test_map_and_create(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_f32),        cmocka_unit_test(test_large),
+        cmocka_unit_test(test_f32),        cmocka_unit_test(test_one_row),
+        cmocka_unit_test(test_beside),     cmocka_unit_test(test_large),
         cmocka_unit_test(test_int8),       cmocka_unit_test(test_int8_extremes),
         cmocka_unit_test(test_not_finite), cmocka_unit_test(test_threads),
         cmocka_unit_test(test_rows_apart), cmocka_unit_test(test_embed),

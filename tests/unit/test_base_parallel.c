@@ -36,10 +36,10 @@ static void test_every_tile_once(void **state) {
     for (unsigned threads = 1; threads <= THREADS_MAX; threads++) {
         static const size_t sizes[] = {0, 1, 2, 3, 7, TILES};
         rw_context *ctx = context_of(threads);
-        for (int round = 0; round < 300; round++) {
+        for (int round = 0; round < 600; round++) {
             work w = {.ctx = ctx};
             size_t tiles = sizes[round % 6], sum = 0;
-            rw_parallel_for(ctx, tiles, one_tile, &w);
+            (round < 300 ? rw_parallel_for : rw_parallel_near)(ctx, tiles, one_tile, &w);
             for (size_t i = 0; i < TILES; i++)
                 assert_int_equal(w.done[i], i < tiles);
             for (unsigned i = 0; i < THREADS_MAX; i++) {
@@ -67,6 +67,24 @@ static void test_threads_run_together(void **state) {
     for (int round = 0; round < 50; round++)
         rw_parallel_for(ctx, 4, meet, &barrier);
     pthread_barrier_destroy(&barrier);
+    rw_context_free(ctx);
+}
+
+/* A thread that is held up in its first tile keeps nobody from the rest of its part. */
+static void hold_first(void *user, size_t tile, unsigned worker) {
+    work *w = user;
+    one_tile(user, tile, worker);
+    while (tile == 0 && atomic_load(&w->begun) < TILES)
+        sched_yield();
+}
+
+static void test_near_takes_over(void **state) {
+    (void)state;
+    rw_context *ctx = context_of(3);
+    work w = {.ctx = ctx};
+    rw_parallel_near(ctx, TILES, hold_first, &w);
+    for (size_t i = 0; i < TILES; i++)
+        assert_int_equal(w.done[i], 1);
     rw_context_free(ctx);
 }
 
@@ -141,9 +159,13 @@ static void test_without_pool(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_every_tile_once),  cmocka_unit_test(test_threads_run_together),
-        cmocka_unit_test(test_cancel_skips),     cmocka_unit_test(test_cancel_from_another_thread),
-        cmocka_unit_test(test_workers_allocate), cmocka_unit_test(test_without_pool),
+        cmocka_unit_test(test_every_tile_once),
+        cmocka_unit_test(test_near_takes_over),
+        cmocka_unit_test(test_threads_run_together),
+        cmocka_unit_test(test_cancel_skips),
+        cmocka_unit_test(test_cancel_from_another_thread),
+        cmocka_unit_test(test_workers_allocate),
+        cmocka_unit_test(test_without_pool),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,176 +1,157 @@
 /*
- * avx2_dots.c - a row of packed weights times one row of x, for AVX2, FMA and F16C: how a token is
+ * avx2_dots.c - a row of x times rows of packed weights, for AVX2, FMA and F16C: how a token is
  * generated. Every byte of W is read once, so this has to keep up with the memory.
  */
 #include "backend/cpu/weights.h"
 
 #if defined(__x86_64__)
 
+#include "backend/cpu/vector_avx2.h"
+
 #include "backend/cpu/avx2_unpack.h"
 
-enum { LANES = 8, AHEAD = 1024 /* bytes that are asked for before they are needed */ };
-
-RW_AVX2_INLINE float sum_of(__m256 x) {
-    __m128 half = _mm_add_ps(_mm256_castps256_ps128(x), _mm256_extractf128_ps(x, 1));
-    half = _mm_add_ps(half, _mm_movehl_ps(half, half));
-    return _mm_cvtss_f32(_mm_add_ss(half, _mm_movehdup_ps(half)));
-}
+enum { ROWS = 4 /* at a time: they share the sums of x, and what ends their own */ };
 
 /* ---- block types ----------------------------------------------------------------------------- */
 
-/* Codes times x, of the first and the second half of a run. */
-typedef struct halves {
-    __m256 low, high;
-} halves;
+/* A row's sums: codes times x, scaled, and what its minima take away. */
+typedef struct sums {
+    __m256 sum, minima;
+} sums;
 
-RW_AVX2_INLINE halves times_run(const rw_type256 type, const rw_run256 *run, const float *x) {
-    __m256 low = _mm256_mul_ps(rw_codes256(run, 0, type.zero), _mm256_loadu_ps(x));
-    __m256 high = _mm256_mul_ps(rw_codes256(run, 2, type.zero), _mm256_loadu_ps(x + 16));
-    low = _mm256_fmadd_ps(rw_codes256(run, 1, type.zero), _mm256_loadu_ps(x + 8), low);
-    high = _mm256_fmadd_ps(rw_codes256(run, 3, type.zero), _mm256_loadu_ps(x + 24), high);
-    return (halves){low, high};
-}
+/* Rows have names, not indices: gcc 12 would keep an array of their sums in memory. */
+typedef struct rows4 {
+    const uint8_t *w0, *w1, *w2, *w3;
+    sums s0, s1, s2, s3;
+} rows4;
 
-RW_AVX2_INLINE __m256 sum_of_run(const float *x) {
-    return _mm256_add_ps(_mm256_add_ps(_mm256_loadu_ps(x), _mm256_loadu_ps(x + 8)),
-                         _mm256_add_ps(_mm256_loadu_ps(x + 16), _mm256_loadu_ps(x + 24)));
-}
-
-RW_AVX2_INLINE float dot_runs(const rw_type256 type, const void *packed, size_t count,
-                              const float *x) {
-    const uint8_t *in = packed;
-    __m256 sum = _mm256_setzero_ps(), minima = sum;
-    for (; count > 0; count -= type.runs * RW_RUN, in += type.bytes)
-        for (size_t i = 0; i < type.runs; i++, x += RW_RUN) {
-            if (i % 2 == 0)
-                _mm_prefetch((const char *)in + AHEAD + i / 2 * 64, _MM_HINT_T0);
-            rw_run256 run = type.unpack(in, i);
-            halves p = times_run(type, &run, x);
-            if (type.halves) {
-                sum = _mm256_fmadd_ps(run.scale[0], p.low, sum);
-                sum = _mm256_fmadd_ps(run.scale[1], p.high, sum);
-            } else {
-                sum = _mm256_fmadd_ps(run.scale[0], _mm256_add_ps(p.low, p.high), sum);
-            }
-            if (type.minimum)
-                minima = _mm256_fmadd_ps(run.minimum, sum_of_run(x), minima);
-        }
-    return sum_of(type.minimum ? _mm256_sub_ps(sum, minima) : sum);
-}
-
-/* Eight signed bytes as float32, straight from memory. */
-RW_AVX2_INLINE __m256 bytes(const uint8_t *at) {
-    return _mm256_cvtepi32_ps(
-        _mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)(const void *)at)));
-}
-
-RW_AVX2_INLINE __m256 dot_block_q8_0(const uint8_t *block, const float *x, __m256 scale,
-                                     __m256 sum) {
-    __m256 low = _mm256_mul_ps(bytes(block + 2), _mm256_loadu_ps(x));
-    __m256 high = _mm256_mul_ps(bytes(block + 18), _mm256_loadu_ps(x + 16));
-    low = _mm256_fmadd_ps(bytes(block + 10), _mm256_loadu_ps(x + 8), low);
-    high = _mm256_fmadd_ps(bytes(block + 26), _mm256_loadu_ps(x + 24), high);
-    return _mm256_fmadd_ps(scale, _mm256_add_ps(low, high), sum);
-}
-
-/* The scales of eight blocks are widened at once, by way of memory: Intel's one port for shuffles,
-   which every conversion of bytes needs, is what limits this loop. */
-RW_AVX2 static float dot_q8_0(const void *packed, size_t count, const float *x) {
-    enum { BYTES = 34, GROUP = 8 };
-    const uint8_t *in = packed;
-    __m256 sum = _mm256_setzero_ps(), other = sum;
-    for (; count >= GROUP * RW_RUN; count -= GROUP * RW_RUN) {
-        float scales[GROUP];
-        rw_q8_0_scales(in, scales);
-        for (int i = 0; i < GROUP; i += 2, in += 2 * BYTES, x += 2 * RW_RUN) {
-            _mm_prefetch((const char *)in + AHEAD, _MM_HINT_T0);
-            sum = dot_block_q8_0(in, x, _mm256_broadcast_ss(&scales[i]), sum);
-            other =
-                dot_block_q8_0(in + BYTES, x + RW_RUN, _mm256_broadcast_ss(&scales[i + 1]), other);
-        }
+INLINE sums add_run(const rw_type256 type, const uint8_t *block, size_t i, const float *x,
+                    __m256 total, sums s) {
+    int8_t codes[RW_RUN];
+    rw_run256 run = type.unpack(block, i);
+    rw_store_codes256(run.codes, type.zero, codes);
+    __m256 low = _mm256_mul_ps(v_load_i8((char *)codes), v_load(x));
+    __m256 high = _mm256_mul_ps(v_load_i8((char *)codes + 16), v_load(x + 16));
+    low = _mm256_fmadd_ps(v_load_i8((char *)codes + 8), v_load(x + 8), low);
+    high = _mm256_fmadd_ps(v_load_i8((char *)codes + 24), v_load(x + 24), high);
+    if (type.halves) {
+        s.sum = _mm256_fmadd_ps(run.scale[0], low, s.sum);
+        s.sum = _mm256_fmadd_ps(run.scale[1], high, s.sum);
+    } else {
+        s.sum = _mm256_fmadd_ps(run.scale[0], _mm256_add_ps(low, high), s.sum);
     }
-    for (; count > 0; count -= RW_RUN, in += BYTES, x += RW_RUN)
-        sum = dot_block_q8_0(in, x, rw_half256(in), sum);
-    return sum_of(_mm256_add_ps(sum, other));
+    if (type.minimum)
+        s.minima = _mm256_fmadd_ps(run.minimum, total, s.minima);
+    return s;
 }
 
-RW_AVX2 float rw_dot_q4_0(const void *packed, size_t count, const float *x) {
-    return dot_runs(rw_q4_0, packed, count, x);
+INLINE __m256 sum_of_run(const float *x) {
+    return v_add(v_add(v_load(x), v_load(x + 8)), v_add(v_load(x + 16), v_load(x + 24)));
 }
-RW_AVX2 float rw_dot_q4_1(const void *packed, size_t count, const float *x) {
-    return dot_runs(rw_q4_1, packed, count, x);
+
+INLINE void ask_for(const rows4 *r, size_t at) {
+    _mm_prefetch((const char *)r->w0 + at, _MM_HINT_T1);
+    _mm_prefetch((const char *)r->w1 + at, _MM_HINT_T1);
+    _mm_prefetch((const char *)r->w2 + at, _MM_HINT_T1);
+    _mm_prefetch((const char *)r->w3 + at, _MM_HINT_T1);
 }
-RW_AVX2 float rw_dot_q5_0(const void *packed, size_t count, const float *x) {
-    return dot_runs(rw_q5_0, packed, count, x);
+
+INLINE rows4 add_block(const rw_type256 type, rows4 r, const float *x, size_t ahead) {
+    for (size_t i = 0; i < type.runs; i++, x += RW_RUN) {
+        __m256 total = type.minimum ? sum_of_run(x) : v_zero();
+        if (i % 2 == 0)
+            ask_for(&r, ahead + i * type.bytes / type.runs);
+        r.s0 = add_run(type, r.w0, i, x, total, r.s0);
+        r.s1 = add_run(type, r.w1, i, x, total, r.s1);
+        r.s2 = add_run(type, r.w2, i, x, total, r.s2);
+        r.s3 = add_run(type, r.w3, i, x, total, r.s3);
+    }
+    r.w0 += type.bytes, r.w1 += type.bytes, r.w2 += type.bytes, r.w3 += type.bytes;
+    return r;
 }
-RW_AVX2 float rw_dot_q5_1(const void *packed, size_t count, const float *x) {
-    return dot_runs(rw_q5_1, packed, count, x);
+
+INLINE __m256 whole(const rw_type256 type, sums s) {
+    return type.minimum ? v_sub(s.sum, s.minima) : s.sum;
 }
-RW_AVX2 float rw_dot_q4_k(const void *packed, size_t count, const float *x) {
-    return dot_runs(rw_q4_k, packed, count, x);
+
+/* Rows [row, row + apart, ...); where there are none any more, the last one again. */
+INLINE rows4 start(const rw_dots *d, size_t row, size_t apart) {
+    const uint8_t *w = d->weights;
+    const sums zero = {v_zero(), v_zero()};
+    size_t last = d->rows - 1;
+    return (rows4){w + row * d->apart,
+                   w + rw_min_size(row + apart, last) * d->apart,
+                   w + rw_min_size(row + 2 * apart, last) * d->apart,
+                   w + rw_min_size(row + 3 * apart, last) * d->apart,
+                   zero,
+                   zero,
+                   zero,
+                   zero};
 }
-RW_AVX2 float rw_dot_q5_k(const void *packed, size_t count, const float *x) {
-    return dot_runs(rw_q5_k, packed, count, x);
+
+INLINE void finish(const rw_dots *d, size_t row, size_t apart, __m256 begun) {
+    float all[ROWS];
+    _mm_storeu_ps(all, v_add_quads(begun));
+    for (size_t i = 0; i < ROWS && row + i * apart < d->rows; i++)
+        d->out[row + i * apart] = all[i];
 }
-RW_AVX2 float rw_dot_q6_k(const void *packed, size_t count, const float *x) {
-    return dot_runs(rw_q6_k, packed, count, x);
+
+INLINE void dot_blocks(const rw_type256 type, void *user) {
+    const rw_dots *d = user;
+    size_t apart = rw_tiles_of(d->rows, ROWS), ahead = rw_dots_ahead(d);
+    for (size_t row = 0; row < apart; row++) {
+        rows4 r = start(d, row, apart);
+        for (size_t k = 0; k < d->columns; k += type.runs * RW_RUN)
+            r = add_block(type, r, d->x + k, ahead);
+        finish(d, row, apart,
+               v_four_sums(whole(type, r.s0), whole(type, r.s1), whole(type, r.s2),
+                           whole(type, r.s3)));
+    }
 }
 
 /* ---- plain numbers --------------------------------------------------------------------------- */
 
-RW_AVX2_INLINE __m256 load_f32(const uint8_t *at) {
-    return _mm256_loadu_ps((const float *)(const void *)at);
+INLINE __m256 load_f32(const char *at) {
+    return v_load((const float *)(const void *)at);
 }
 
-RW_AVX2_INLINE __m256 load_f16(const uint8_t *at) {
-    return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(const void *)at));
-}
-
-RW_AVX2_INLINE __m256 load_bf16(const uint8_t *at) {
-    __m128i top = _mm_loadu_si128((const __m128i *)(const void *)at);
-    return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(top), 16));
-}
-
-/* Four sums side by side hide the multiply-add's latency. */
-RW_AVX2_INLINE float dot_plain(__m256 (*load)(const uint8_t *at), rw_element element, size_t size,
-                               const void *packed, size_t count, const float *x) {
-    const uint8_t *in = packed;
-    __m256 s0 = _mm256_setzero_ps(), s1 = s0, s2 = s0, s3 = s0;
-    size_t i = 0;
-    for (; i + 4 * LANES <= count; i += 4 * LANES, in += 4 * LANES * size) {
-        _mm_prefetch((const char *)in + AHEAD, _MM_HINT_T0);
-        if (size == sizeof(float))
-            _mm_prefetch((const char *)in + AHEAD + 64, _MM_HINT_T0);
-        s0 = _mm256_fmadd_ps(load(in), _mm256_loadu_ps(x + i), s0);
-        s1 = _mm256_fmadd_ps(load(in + LANES * size), _mm256_loadu_ps(x + i + 8), s1);
-        s2 = _mm256_fmadd_ps(load(in + 2 * LANES * size), _mm256_loadu_ps(x + i + 16), s2);
-        s3 = _mm256_fmadd_ps(load(in + 3 * LANES * size), _mm256_loadu_ps(x + i + 24), s3);
+INLINE rows4 add_plain(__m256 (*load)(const char *at), size_t size, rows4 r, const float *x) {
+    for (size_t i = 0; i < 4; i++, x += LANES) {
+        r.s0.sum = v_fma(load((const char *)r.w0 + i * LANES * size), v_load(x), r.s0.sum);
+        r.s1.sum = v_fma(load((const char *)r.w1 + i * LANES * size), v_load(x), r.s1.sum);
+        r.s2.sum = v_fma(load((const char *)r.w2 + i * LANES * size), v_load(x), r.s2.sum);
+        r.s3.sum = v_fma(load((const char *)r.w3 + i * LANES * size), v_load(x), r.s3.sum);
     }
-    float sum = sum_of(_mm256_add_ps(_mm256_add_ps(s0, s1), _mm256_add_ps(s2, s3)));
-    float rest[4 * LANES];
-    rw_widen(element, in, count - i, rest);
-    for (size_t j = 0; i + j < count; j++)
-        sum += rest[j] * x[i + j];
-    return sum;
+    r.w0 += 4 * LANES * size, r.w1 += 4 * LANES * size;
+    r.w2 += 4 * LANES * size, r.w3 += 4 * LANES * size;
+    return r;
 }
 
-RW_AVX2 static float dot_f32(const void *packed, size_t count, const float *x) {
-    return dot_plain(load_f32, RW_ELEMENT_F32, sizeof(float), packed, count, x);
-}
-RW_AVX2 static float dot_f16(const void *packed, size_t count, const float *x) {
-    return dot_plain(load_f16, RW_ELEMENT_F16, sizeof(uint16_t), packed, count, x);
-}
-RW_AVX2 static float dot_bf16(const void *packed, size_t count, const float *x) {
-    return dot_plain(load_bf16, RW_ELEMENT_BF16, sizeof(uint16_t), packed, count, x);
+INLINE void dot_plain(__m256 (*load)(const char *at), size_t size, const rw_dots *d) {
+    size_t apart = rw_tiles_of(d->rows, ROWS), ahead = rw_dots_ahead(d);
+    size_t whole = d->columns / RW_RUN * RW_RUN;
+    for (size_t row = 0; row < apart; row++) {
+        rows4 r = start(d, row, apart);
+        for (size_t k = 0; k < whole; k += RW_RUN) {
+            ask_for(&r, ahead);
+            if (size == sizeof(float))
+                ask_for(&r, ahead + 64);
+            r = add_plain(load, size, r, d->x + k);
+        }
+        finish(d, row, apart, v_four_sums(r.s0.sum, r.s1.sum, r.s2.sum, r.s3.sum));
+    }
+    rw_dots_rest(d, whole);
 }
 
-const rw_dot_fn rw_avx2_dot[RW_ELEMENT_COUNT] = {
-    [RW_ELEMENT_F32] = dot_f32,      [RW_ELEMENT_F16] = dot_f16,
-    [RW_ELEMENT_BF16] = dot_bf16,    [RW_ELEMENT_Q8_0] = dot_q8_0,
-    [RW_ELEMENT_Q4_0] = rw_dot_q4_0, [RW_ELEMENT_Q4_1] = rw_dot_q4_1,
-    [RW_ELEMENT_Q5_0] = rw_dot_q5_0, [RW_ELEMENT_Q5_1] = rw_dot_q5_1,
-    [RW_ELEMENT_Q4_K] = rw_dot_q4_k, [RW_ELEMENT_Q5_K] = rw_dot_q5_k,
-    [RW_ELEMENT_Q6_K] = rw_dot_q6_k,
-};
+TARGET void rw_avx2_dots(const rw_dots *dots) {
+    if (dots->element == RW_ELEMENT_F32)
+        dot_plain(load_f32, sizeof(float), dots);
+    else if (dots->element == RW_ELEMENT_F16)
+        dot_plain(v_load_f16, sizeof(uint16_t), dots);
+    else if (dots->element == RW_ELEMENT_BF16)
+        dot_plain(v_load_bf16, sizeof(uint16_t), dots);
+    else
+        rw_with_type256(dots->element, dot_blocks, (void *)dots);
+}
 
 #endif

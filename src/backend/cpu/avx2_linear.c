@@ -120,49 +120,34 @@ RW_AVX2 void rw_avx2_turn(const float *from, size_t depth, float *to, size_t pan
 
 /* ---- widening -------------------------------------------------------------------------------- */
 
-RW_AVX2_INLINE void widen_8(const rw_type256 type, const rw_run256 *run, int i, float *out) {
-    __m256 value = _mm256_mul_ps(rw_codes256(run, i, type.zero), run->scale[i / 2]);
+RW_AVX2_INLINE void widen_8(const rw_type256 type, const rw_run256 *run, const int8_t *codes, int i,
+                            float *out) {
+    __m128i eight = _mm_loadl_epi64((const __m128i *)(const void *)(codes + LANES * i));
+    __m256 value = _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(eight));
+    value = _mm256_mul_ps(value, run->scale[i / 2]);
     if (type.minimum)
         value = _mm256_sub_ps(value, run->minimum);
     _mm256_storeu_ps(out + LANES * i, value);
 }
 
-RW_AVX2_INLINE void widen_runs(const rw_type256 type, const void *packed, size_t count,
-                               float *out) {
-    const uint8_t *in = packed;
-    for (; count > 0; count -= type.runs * RW_RUN, in += type.bytes)
-        for (size_t i = 0; i < type.runs; i++, out += RW_RUN) {
-            rw_run256 run = type.unpack(in, i);
-            widen_8(type, &run, 0, out);
-            widen_8(type, &run, 1, out);
-            widen_8(type, &run, 2, out);
-            widen_8(type, &run, 3, out);
-        }
-}
+typedef struct widening {
+    const uint8_t *in;
+    size_t count;
+    float *out;
+} widening;
 
-RW_AVX2 static void widen_q8_0(const void *packed, size_t count, float *out) {
-    widen_runs(rw_q8_0, packed, count, out);
-}
-RW_AVX2 static void widen_q4_0(const void *packed, size_t count, float *out) {
-    widen_runs(rw_q4_0, packed, count, out);
-}
-RW_AVX2 static void widen_q4_1(const void *packed, size_t count, float *out) {
-    widen_runs(rw_q4_1, packed, count, out);
-}
-RW_AVX2 static void widen_q5_0(const void *packed, size_t count, float *out) {
-    widen_runs(rw_q5_0, packed, count, out);
-}
-RW_AVX2 static void widen_q5_1(const void *packed, size_t count, float *out) {
-    widen_runs(rw_q5_1, packed, count, out);
-}
-RW_AVX2 static void widen_q4_k(const void *packed, size_t count, float *out) {
-    widen_runs(rw_q4_k, packed, count, out);
-}
-RW_AVX2 static void widen_q5_k(const void *packed, size_t count, float *out) {
-    widen_runs(rw_q5_k, packed, count, out);
-}
-RW_AVX2 static void widen_q6_k(const void *packed, size_t count, float *out) {
-    widen_runs(rw_q6_k, packed, count, out);
+RW_AVX2_INLINE void widen_runs(const rw_type256 type, void *user) {
+    widening w = *(widening *)user;
+    for (; w.count > 0; w.count -= type.runs * RW_RUN, w.in += type.bytes)
+        for (size_t i = 0; i < type.runs; i++, w.out += RW_RUN) {
+            int8_t codes[RW_RUN];
+            rw_run256 run = type.unpack(w.in, i);
+            rw_store_codes256(run.codes, type.zero, codes);
+            widen_8(type, &run, codes, 0, w.out);
+            widen_8(type, &run, codes, 1, w.out);
+            widen_8(type, &run, codes, 2, w.out);
+            widen_8(type, &run, codes, 3, w.out);
+        }
 }
 
 RW_AVX2 static void widen_f16(const void *packed, size_t count, float *out) {
@@ -186,23 +171,23 @@ RW_AVX2 static void widen_bf16(const void *packed, size_t count, float *out) {
     rw_widen(RW_ELEMENT_BF16, in + 2 * i, count - i, out + i);
 }
 
-static void widen_f32(const void *packed, size_t count, float *out) {
-    memcpy(out, packed, count * sizeof *out);
+RW_AVX2 void rw_avx2_widen(rw_element element, const void *packed, size_t count, float *out) {
+    if (element == RW_ELEMENT_F32)
+        memcpy(out, packed, count * sizeof *out);
+    else if (element == RW_ELEMENT_F16)
+        widen_f16(packed, count, out);
+    else if (element == RW_ELEMENT_BF16)
+        widen_bf16(packed, count, out);
+    else
+        rw_with_type256(element, widen_runs, &(widening){packed, count, out});
 }
-
-const rw_widen_fn rw_avx2_widen[RW_ELEMENT_COUNT] = {
-    [RW_ELEMENT_F32] = widen_f32,   [RW_ELEMENT_F16] = widen_f16,   [RW_ELEMENT_BF16] = widen_bf16,
-    [RW_ELEMENT_Q8_0] = widen_q8_0, [RW_ELEMENT_Q4_0] = widen_q4_0, [RW_ELEMENT_Q4_1] = widen_q4_1,
-    [RW_ELEMENT_Q5_0] = widen_q5_0, [RW_ELEMENT_Q5_1] = widen_q5_1, [RW_ELEMENT_Q4_K] = widen_q4_k,
-    [RW_ELEMENT_Q5_K] = widen_q5_k, [RW_ELEMENT_Q6_K] = widen_q6_k,
-};
 
 const rw_cpu_weights rw_cpu_avx2_weights = {
     .panel = PANEL,
     .widen = rw_avx2_widen,
     .turn = rw_avx2_turn,
     .multiply = multiply,
-    .dot = rw_avx2_dot,
+    .dots = rw_avx2_dots,
     .int8 = &rw_avx2_int8,
 };
 

@@ -153,12 +153,47 @@ static const rw_type256 rw_q4_k = {rw_q4_k_256, 8, 144, 0, true, false};
 static const rw_type256 rw_q5_k = {rw_q5_k_256, 8, 176, 0, true, false};
 static const rw_type256 rw_q6_k = {rw_q6_k_256, 8, 210, 32, false, true};
 
-/* Codes 8 i .. 8 i + 7 without their zero, as float32. */
-RW_AVX2_INLINE __m256 rw_codes256(const rw_run256 *run, int i, int zero) {
-    __m128i half =
-        i < 2 ? _mm256_castsi256_si128(run->codes) : _mm256_extracti128_si256(run->codes, 1);
-    __m256i q = _mm256_cvtepu8_epi32(i % 2 ? _mm_srli_si128(half, 8) : half);
-    return _mm256_cvtepi32_ps(zero ? _mm256_sub_epi32(q, _mm256_set1_epi32(zero)) : q);
+/* Calls `loop` with a block type that is a constant in it. */
+RW_AVX2_INLINE void rw_with_type256(rw_element element,
+                                    void (*loop)(const rw_type256 type, void *user), void *user) {
+    switch (element) {
+    case RW_ELEMENT_Q8_0:
+        loop(rw_q8_0, user);
+        break;
+    case RW_ELEMENT_Q4_0:
+        loop(rw_q4_0, user);
+        break;
+    case RW_ELEMENT_Q4_1:
+        loop(rw_q4_1, user);
+        break;
+    case RW_ELEMENT_Q5_0:
+        loop(rw_q5_0, user);
+        break;
+    case RW_ELEMENT_Q5_1:
+        loop(rw_q5_1, user);
+        break;
+    case RW_ELEMENT_Q4_K:
+        loop(rw_q4_k, user);
+        break;
+    case RW_ELEMENT_Q5_K:
+        loop(rw_q5_k, user);
+        break;
+    case RW_ELEMENT_Q6_K:
+        loop(rw_q6_k, user);
+        break;
+    default:
+        break;
+    }
+}
+
+/* Codes without their zero, on the way to float32: memory hands out any eight of them without a
+   shuffle, which Intel has one unit for. */
+RW_AVX2_INLINE void rw_store_codes256(__m256i codes, int zero, int8_t *out /* [32] */) {
+    if (zero == 128) /* the same, and compilers see that bits are turned over twice */
+        codes = _mm256_xor_si256(codes, _mm256_set1_epi8(-128));
+    else if (zero)
+        codes = _mm256_sub_epi8(codes, _mm256_set1_epi8((char)zero));
+    _mm256_storeu_si256((__m256i *)(void *)out, codes);
 }
 
 #endif

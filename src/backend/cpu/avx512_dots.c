@@ -1,97 +1,143 @@
 /*
- * avx512_dots.c - avx2_dots.c for AVX-512, where its width tells: plain numbers and Q8_0.
+ * avx512_dots.c - a row of x times rows of packed weights, for AVX-512: how a token is generated.
+ * Every byte of W is read once, so this has to keep up with the memory.
  */
 #include "backend/cpu/weights.h"
 
 #if defined(__x86_64__)
 
-#include "backend/cpu/avx2_unpack.h"
+#include "backend/cpu/vector_avx512.h"
 
-#define TARGET __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")))
-#define INLINE TARGET __attribute__((always_inline)) static inline
+#include "backend/cpu/avx512_unpack.h"
 
-enum { LANES = 16, AHEAD = 1024 /* bytes that are asked for before they are needed */ };
-
-/* Sixteen signed bytes as float32, straight from memory. */
-INLINE __m512 bytes(const uint8_t *at) {
-    return _mm512_cvtepi32_ps(
-        _mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i *)(const void *)at)));
-}
-
-INLINE __m512 dot_block_q8_0(const uint8_t *block, const float *x, __m512 scale, __m512 sum) {
-    __m512 p = _mm512_mul_ps(bytes(block + 2), _mm512_loadu_ps(x));
-    p = _mm512_fmadd_ps(bytes(block + 2 + LANES), _mm512_loadu_ps(x + LANES), p);
-    return _mm512_fmadd_ps(scale, p, sum);
-}
-
-/* Scales as in avx2_dots.c. */
-TARGET static float dot_q8_0(const void *packed, size_t count, const float *x) {
-    enum { BYTES = 34, GROUP = 8 };
-    const uint8_t *in = packed;
-    __m512 sum = _mm512_setzero_ps(), other = sum;
-    for (; count >= GROUP * RW_RUN; count -= GROUP * RW_RUN) {
-        float scales[GROUP];
-        rw_q8_0_scales(in, scales);
-        for (int i = 0; i < GROUP; i += 2, in += 2 * BYTES, x += 2 * RW_RUN) {
-            _mm_prefetch((const char *)in + AHEAD, _MM_HINT_T0);
-            sum = dot_block_q8_0(in, x, _mm512_set1_ps(scales[i]), sum);
-            other = dot_block_q8_0(in + BYTES, x + RW_RUN, _mm512_set1_ps(scales[i + 1]), other);
-        }
-    }
-    for (; count > 0; count -= RW_RUN, in += BYTES, x += RW_RUN)
-        sum = dot_block_q8_0(in, x, _mm512_set1_ps(_mm256_cvtss_f32(rw_half256(in))), sum);
-    return _mm512_reduce_add_ps(_mm512_add_ps(sum, other));
-}
-
-INLINE __m512 load_f32(const uint8_t *at) {
-    return _mm512_loadu_ps((const float *)(const void *)at);
-}
-
-INLINE __m512 load_f16(const uint8_t *at) {
-    return _mm512_cvtph_ps(rw_load256(at));
-}
-
-INLINE __m512 load_bf16(const uint8_t *at) {
-    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(rw_load256(at)), 16));
-}
-
-INLINE float dot_plain(__m512 (*load)(const uint8_t *at), rw_element element, size_t size,
-                       const void *packed, size_t count, const float *x) {
-    const uint8_t *in = packed;
-    __m512 s0 = _mm512_setzero_ps(), s1 = s0;
-    size_t i = 0;
-    for (; i + 2 * LANES <= count; i += 2 * LANES, in += 2 * LANES * size) {
-        _mm_prefetch((const char *)in + AHEAD, _MM_HINT_T0);
-        if (size == sizeof(float))
-            _mm_prefetch((const char *)in + AHEAD + 64, _MM_HINT_T0);
-        s0 = _mm512_fmadd_ps(load(in), _mm512_loadu_ps(x + i), s0);
-        s1 = _mm512_fmadd_ps(load(in + LANES * size), _mm512_loadu_ps(x + i + LANES), s1);
-    }
-    float sum = _mm512_reduce_add_ps(_mm512_add_ps(s0, s1));
-    float rest[2 * LANES];
-    rw_widen(element, in, count - i, rest);
-    for (size_t j = 0; i + j < count; j++)
-        sum += rest[j] * x[i + j];
-    return sum;
-}
-
-TARGET static float dot_f32(const void *packed, size_t count, const float *x) {
-    return dot_plain(load_f32, RW_ELEMENT_F32, sizeof(float), packed, count, x);
-}
-TARGET static float dot_f16(const void *packed, size_t count, const float *x) {
-    return dot_plain(load_f16, RW_ELEMENT_F16, sizeof(uint16_t), packed, count, x);
-}
-TARGET static float dot_bf16(const void *packed, size_t count, const float *x) {
-    return dot_plain(load_bf16, RW_ELEMENT_BF16, sizeof(uint16_t), packed, count, x);
-}
-
-const rw_dot_fn rw_avx512_dot[RW_ELEMENT_COUNT] = {
-    [RW_ELEMENT_F32] = dot_f32,      [RW_ELEMENT_F16] = dot_f16,
-    [RW_ELEMENT_BF16] = dot_bf16,    [RW_ELEMENT_Q8_0] = dot_q8_0,
-    [RW_ELEMENT_Q4_0] = rw_dot_q4_0, [RW_ELEMENT_Q4_1] = rw_dot_q4_1,
-    [RW_ELEMENT_Q5_0] = rw_dot_q5_0, [RW_ELEMENT_Q5_1] = rw_dot_q5_1,
-    [RW_ELEMENT_Q4_K] = rw_dot_q4_k, [RW_ELEMENT_Q5_K] = rw_dot_q5_k,
-    [RW_ELEMENT_Q6_K] = rw_dot_q6_k,
+enum {
+    ROWS = 4,    /* at a time: they share x, and what ends their sums */
+    BLOCKS = 16, /* whose scales are unpacked at once */
+    LINE = 64
 };
+
+/* Rows have names, not indices: gcc 12 would keep an array of their sums in memory. */
+typedef struct rows4 {
+    const uint8_t *w0, *w1, *w2, *w3;
+    __m512 s0, s1, s2, s3;
+} rows4;
+
+INLINE __m512 add_run(const rw_type512 type, const uint8_t *block, size_t run, const float *scale,
+                      const float *minimum, __m512 x0, __m512 x1, __m512 sum) {
+    rw_run512 w = type.unpack(block, run, scale, minimum);
+    return _mm512_fmadd_ps(w.high, x1, _mm512_fmadd_ps(w.low, x0, sum));
+}
+
+INLINE void ask_for(const rows4 *r, size_t at) {
+    _mm_prefetch((const char *)r->w0 + at, _MM_HINT_T1);
+    _mm_prefetch((const char *)r->w1 + at, _MM_HINT_T1);
+    _mm_prefetch((const char *)r->w2 + at, _MM_HINT_T1);
+    _mm_prefetch((const char *)r->w3 + at, _MM_HINT_T1);
+}
+
+/* `count` blocks, whose scales are unpacked. */
+INLINE rows4 add_blocks(const rw_type512 type, rows4 r, size_t count, const rw_scales512 *scales,
+                        const float *x, size_t ahead) {
+    for (size_t i = 0; i < count; i++) {
+#pragma GCC unroll 8
+        for (size_t run = 0; run < type.runs; run++, x += RW_RUN) {
+            __m512 x0 = _mm512_loadu_ps(x), x1 = _mm512_loadu_ps(x + LANES);
+            if (type.runs > 1 ? run % 2 == 0 : type.bytes > LINE / 2 || i % 2 == 0)
+                ask_for(&r, ahead + run * type.bytes / type.runs);
+            r.s0 =
+                add_run(type, r.w0, run, &scales[0].scale[i], &scales[0].minimum[i], x0, x1, r.s0);
+            r.s1 =
+                add_run(type, r.w1, run, &scales[1].scale[i], &scales[1].minimum[i], x0, x1, r.s1);
+            r.s2 =
+                add_run(type, r.w2, run, &scales[2].scale[i], &scales[2].minimum[i], x0, x1, r.s2);
+            r.s3 =
+                add_run(type, r.w3, run, &scales[3].scale[i], &scales[3].minimum[i], x0, x1, r.s3);
+        }
+        r.w0 += type.bytes, r.w1 += type.bytes, r.w2 += type.bytes, r.w3 += type.bytes;
+    }
+    return r;
+}
+
+/* Rows [row, row + apart, ...); where there are none any more, the last one again. */
+INLINE rows4 start(const rw_dots *d, size_t row, size_t apart) {
+    const uint8_t *w = d->weights;
+    size_t last = d->rows - 1;
+    const __m512 zero = _mm512_setzero_ps();
+    return (rows4){w + row * d->apart,
+                   w + rw_min_size(row + apart, last) * d->apart,
+                   w + rw_min_size(row + 2 * apart, last) * d->apart,
+                   w + rw_min_size(row + 3 * apart, last) * d->apart,
+                   zero,
+                   zero,
+                   zero,
+                   zero};
+}
+
+INLINE void dots(const rw_type512 type, const rw_dots *d) {
+    const size_t most = type.runs > 1 ? 1 : BLOCKS, blocks = d->columns / RW_RUN / type.runs;
+    size_t apart = rw_tiles_of(d->rows, ROWS), ahead = rw_dots_ahead(d);
+    rw_scales512 scales[ROWS];
+    for (size_t row = 0; row < apart; row++) {
+        rows4 r = start(d, row, apart);
+        const float *x = d->x;
+        for (size_t left = blocks, count; left > 0; left -= count) {
+            count = rw_min_size(left, most);
+            if (type.scales) {
+                type.scales(r.w0, count, &scales[0]);
+                type.scales(r.w1, count, &scales[1]);
+                type.scales(r.w2, count, &scales[2]);
+                type.scales(r.w3, count, &scales[3]);
+            }
+            r = add_blocks(type, r, count, scales, x, ahead);
+            x += count * type.runs * RW_RUN;
+        }
+        float sums[ROWS];
+        _mm_storeu_ps(sums, v_add_quads(v_four_sums(r.s0, r.s1, r.s2, r.s3)));
+        for (size_t i = 0; i < ROWS && row + i * apart < d->rows; i++)
+            d->out[row + i * apart] = sums[i];
+    }
+    if (!type.scales)
+        rw_dots_rest(d, blocks * RW_RUN);
+}
+
+TARGET void rw_avx512_dots(const rw_dots *d) {
+    switch (d->element) {
+    case RW_ELEMENT_F32:
+        dots(rw_f32_type, d);
+        break;
+    case RW_ELEMENT_F16:
+        dots(rw_f16_type, d);
+        break;
+    case RW_ELEMENT_BF16:
+        dots(rw_bf16_type, d);
+        break;
+    case RW_ELEMENT_Q8_0:
+        dots(rw_q8_0_type, d);
+        break;
+    case RW_ELEMENT_Q4_0:
+        dots(rw_q4_0_type, d);
+        break;
+    case RW_ELEMENT_Q4_1:
+        dots(rw_q4_1_type, d);
+        break;
+    case RW_ELEMENT_Q5_0:
+        dots(rw_q5_0_type, d);
+        break;
+    case RW_ELEMENT_Q5_1:
+        dots(rw_q5_1_type, d);
+        break;
+    case RW_ELEMENT_Q4_K:
+        dots(rw_q4_k_type, d);
+        break;
+    case RW_ELEMENT_Q5_K:
+        dots(rw_q5_k_type, d);
+        break;
+    case RW_ELEMENT_Q6_K:
+        dots(rw_q6_k_type, d);
+        break;
+    default:
+        break;
+    }
+}
 
 #endif

@@ -159,7 +159,7 @@ const rw_cpu_weights rw_cpu_avx512_weights = {
     .widen = rw_avx2_widen,
     .turn = rw_avx512_turn,
     .multiply = multiply,
-    .dot = rw_avx512_dot,
+    .dots = rw_avx512_dots,
     .int8 = &rw_avx2_int8,
 };
 
@@ -168,7 +168,7 @@ const rw_cpu_weights rw_cpu_avx512_vnni_weights = {
     .widen = rw_avx2_widen,
     .turn = rw_avx512_turn,
     .multiply = multiply,
-    .dot = rw_avx512_dot,
+    .dots = rw_avx512_dots,
     .int8 = &rw_avx512_int8,
 };
 

@@ -183,8 +183,7 @@ static bool supports_linear(const rw_op_linear *l) {
            (!l->bias.buffer || is_matrix(&l->bias, 1, l->linear->rows));
 }
 
-static bool supports(const rw_backend *backend, const rw_op *op) {
-    (void)backend;
+static bool supports_one(const rw_op *op) {
     const rw_op_embed *e = &op->u.embed;
     const rw_op_rms_norm *r = &op->u.rms_norm;
     const rw_op_gate *g = &op->u.gate;
@@ -219,50 +218,84 @@ static bool supports(const rw_backend *backend, const rw_op *op) {
     }
 }
 
-/* ---- running --------------------------------------------------------------------------------- */
-
-/* Bytes of one thread's scratch, whole cache lines so that threads don't share any. */
-static size_t scratch_bytes(const rw_backend *backend, const rw_op *op) {
-    const rw_cpu_kernel *kernel = &cpu_of(backend)->kernels.of[op->kind];
-    return kernel->scratch ? (kernel->scratch(op) + 63) / 64 * 64 : 0;
+static bool supports(const rw_backend *backend, const rw_op *op) {
+    (void)backend;
+    size_t count = 0;
+    for (; op && count < RW_BESIDE_MAX && supports_one(op); op = op->beside)
+        count++;
+    return op == NULL && count > 0;
 }
 
-static size_t shared_bytes(const rw_backend *backend, const rw_op *op) {
-    const rw_cpu_kernel *kernel = &cpu_of(backend)->kernels.of[op->kind];
-    return kernel->shared ? (kernel->shared(op) + 63) / 64 * 64 : 0;
+/* ---- running --------------------------------------------------------------------------------- */
+
+/* One operation of those that are done at the same time. */
+typedef struct part {
+    const rw_op *op;
+    const rw_cpu_kernel *kernel;
+    char *shared;
+    size_t tiles; /* of this round */
+} part;
+
+typedef struct job {
+    const rw_cpu_isa *isa;
+    part parts[RW_BESIDE_MAX];
+    int count, round;
+    char *scratch;
+    size_t scratch_bytes; /* of one thread */
+} job;
+
+static size_t whole_lines(size_t bytes) { /* so that threads don't share any */
+    return (bytes + 63) / 64 * 64;
+}
+
+/* The workspace: first what all threads share, an operation's behind the last one's, then each
+   thread's scratch, which operations use in turn. */
+static size_t lay_out(const rw_backend *backend, const rw_op *op, char *workspace, job *j) {
+    size_t shared = 0;
+    *j = (job){.isa = cpu_of(backend)->kernels.isa};
+    for (; op; op = op->beside) {
+        part *p = &j->parts[j->count++];
+        p->op = op;
+        p->kernel = &cpu_of(backend)->kernels.of[op->kind];
+        p->shared = workspace ? workspace + shared : NULL;
+        size_t scratch = p->kernel->scratch ? whole_lines(p->kernel->scratch(op)) : 0;
+        shared += p->kernel->shared ? whole_lines(p->kernel->shared(op)) : 0;
+        j->scratch_bytes = scratch > j->scratch_bytes ? scratch : j->scratch_bytes;
+    }
+    j->scratch = workspace ? workspace + shared : NULL;
+    return shared + j->scratch_bytes * rw_context_threads(backend->ctx);
 }
 
 static size_t workspace_bytes(const rw_backend *backend, const rw_op *op) {
-    return shared_bytes(backend, op) +
-           scratch_bytes(backend, op) * rw_context_threads(backend->ctx);
+    job unused;
+    return lay_out(backend, op, NULL, &unused);
 }
-
-typedef struct job {
-    const rw_op *op;
-    const rw_cpu_isa *isa;
-    const rw_cpu_kernel *kernel;
-    const rw_cpu_round *round;
-    char *shared, *scratch; /* the workspace: first what is shared */
-    size_t scratch_bytes;
-} job;
 
 static void run_tile(void *user, size_t tile, unsigned worker) {
     const job *j = user;
+    const part *p = j->parts;
     char *scratch = j->scratch ? j->scratch + worker * j->scratch_bytes : NULL;
-    if (j->round)
-        j->round->run(j->isa, j->op, tile, scratch, j->shared);
+    for (; tile >= p->tiles; p++)
+        tile -= p->tiles;
+    if (p->kernel->run)
+        p->kernel->run(j->isa, p->op, tile, scratch);
     else
-        j->kernel->run(j->isa, j->op, tile, scratch);
+        p->kernel->rounds[j->round].run(j->isa, p->op, tile, scratch, p->shared);
+}
+
+static size_t tiles_of(const part *p, int round) {
+    const rw_cpu_round *r = &p->kernel->rounds[round];
+    if (p->kernel->run)
+        return round == 0 ? p->kernel->tiles(p->op) : 0;
+    return r->run ? r->tiles(p->op) : 0;
 }
 
 static void run_rounds(rw_context *ctx, job *j) {
-    if (j->kernel->run) {
-        rw_parallel_for(ctx, j->kernel->tiles(j->op), run_tile, j);
-        return;
-    }
-    for (int i = 0; i < RW_CPU_ROUNDS && j->kernel->rounds[i].run; i++) {
-        j->round = &j->kernel->rounds[i];
-        rw_parallel_for(ctx, j->round->tiles(j->op), run_tile, j);
+    for (j->round = 0; j->round < RW_CPU_ROUNDS; j->round++) {
+        size_t tiles = 0;
+        for (int i = 0; i < j->count; i++)
+            tiles += j->parts[i].tiles = tiles_of(&j->parts[i], j->round);
+        (j->parts[0].kernel->near ? rw_parallel_near : rw_parallel_for)(ctx, tiles, run_tile, j);
     }
 }
 
@@ -271,18 +304,11 @@ static rw_status enqueue(rw_backend *backend, const rw_op *op, const rw_buffer *
     if (!supports(backend, op))
         return rw_fail(err, RW_ERR_INTERNAL, "backend.unsupported", NULL,
                        "the CPU cannot do operation %d on these tensors", (int)op->kind);
-    job j = {.op = op,
-             .isa = cpu_of(backend)->kernels.isa,
-             .kernel = &cpu_of(backend)->kernels.of[op->kind],
-             .scratch_bytes = scratch_bytes(backend, op)};
-    size_t needed = workspace_bytes(backend, op);
-    if (needed != 0) {
-        if (!workspace || workspace->bytes < needed)
-            return rw_fail(err, RW_ERR_INTERNAL, "backend.workspace", NULL,
-                           "operation %d wants a workspace of %zu bytes", (int)op->kind, needed);
-        j.shared = workspace->handle;
-        j.scratch = j.shared + shared_bytes(backend, op);
-    }
+    job j;
+    size_t needed = lay_out(backend, op, workspace ? workspace->handle : NULL, &j);
+    if (needed != 0 && (!workspace || workspace->bytes < needed))
+        return rw_fail(err, RW_ERR_INTERNAL, "backend.workspace", NULL,
+                       "operation %d wants a workspace of %zu bytes", (int)op->kind, needed);
     run_rounds(backend->ctx, &j);
     return rw_check_cancel(backend->ctx, err);
 }

@@ -24,7 +24,8 @@ typedef struct rw_cpu_kernel {
     size_t (*tiles)(const rw_op *op);
     size_t (*scratch)(const rw_op *op); /* bytes for one thread; NULL: none */
     void (*run)(const rw_cpu_isa *isa, const rw_op *op, size_t tile, void *scratch);
-    size_t (*shared)(const rw_op *op);  /* bytes for all; NULL: none */
+    size_t (*shared)(const rw_op *op); /* bytes for all; NULL: none */
+    bool near; /* tiles read memory that lies side by side: rw_parallel_near */
     rw_cpu_round rounds[RW_CPU_ROUNDS]; /* in place of `tiles` and `run` where those are NULL */
 } rw_cpu_kernel;
 

@@ -24,9 +24,18 @@ static size_t linear_shared(const rw_op *op) {
     return rw_is_int8(o->linear, o->arithmetic) ? rw_int8_bytes(o->linear, o->x.shape[0]) : 0;
 }
 
+/* One row of x: a tile is read in four streams, which processors follow best from a page each. */
+static size_t outputs_of(const rw_op_linear *o) {
+    enum { BYTES = 5 * 4096 };
+    size_t row = rw_element_bytes(o->linear->element, o->linear->columns);
+    if (o->x.shape[0] > 1 || row > BYTES / RW_TILE_OUTPUTS)
+        return RW_TILE_OUTPUTS;
+    return rw_round_up(BYTES / row, RW_TILE_OUTPUTS);
+}
+
 static size_t linear_tiles(const rw_op *op) {
     const rw_op_linear *o = &op->u.linear;
-    return rw_tiles_of(o->x.shape[0], RW_TILE_ROWS) * rw_tiles_of(o->linear->rows, RW_TILE_OUTPUTS);
+    return rw_tiles_of(o->x.shape[0], RW_TILE_ROWS) * rw_tiles_of(o->linear->rows, outputs_of(o));
 }
 
 static size_t linear_scratch(const rw_op *op) {
@@ -46,17 +55,18 @@ static void add_bias(const rw_op_linear *o, const rw_weights_tile *t, float *out
 static void linear_run(const rw_cpu_isa *isa, const rw_op *op, size_t tile, void *scratch,
                        void *shared) {
     const rw_op_linear *o = &op->u.linear;
-    size_t across = rw_tiles_of(o->linear->rows, RW_TILE_OUTPUTS);
-    size_t row = tile / across * RW_TILE_ROWS, first = tile % across * RW_TILE_OUTPUTS;
+    size_t outputs = outputs_of(o), across = rw_tiles_of(o->linear->rows, outputs);
+    size_t row = tile / across * RW_TILE_ROWS, first = tile % across * outputs;
     rw_weights_tile t = {.isa = isa->weights,
                          .linear = o->linear,
                          .x = rw_f32(&o->x, row, 0),
                          .stride = o->x.stride[0],
                          .rows = rw_min_size(RW_TILE_ROWS, o->x.shape[0] - row),
                          .first = first,
-                         .count = rw_min_size(RW_TILE_OUTPUTS, o->linear->rows - first),
+                         .count = rw_min_size(outputs, o->linear->rows - first),
                          .scratch = scratch};
-    bool whole = t.count % RW_CPU_LANES == 0; /* else the product is wider than the output */
+    /* many rows: the product is made in whole vectors */
+    bool whole = t.rows <= RW_FEW_ROWS || t.count % RW_CPU_LANES == 0;
     float *out = rw_f32(&o->out, row, 0) + first;
     t.c = whole ? out : t.scratch + RW_WEIGHTS_PARTIAL;
     t.ldc = whole ? o->out.stride[0] : RW_TILE_OUTPUTS;
@@ -72,6 +82,7 @@ static void linear_run(const rw_cpu_isa *isa, const rw_op *op, size_t tile, void
 const rw_cpu_kernel rw_cpu_tiled_linear = {
     .scratch = linear_scratch,
     .shared = linear_shared,
+    .near = true,
     .rounds = {{prepare_tiles, prepare_run}, {linear_tiles, linear_run}}};
 
 /* ---- embedding ------------------------------------------------------------------------------- */
@@ -89,7 +100,7 @@ static void embed_run(const rw_cpu_isa *isa, const rw_op *op, size_t tile, void 
     for (; row < end; row++) {
         float *out = rw_f32(&e->out, row, 0);
         const uint8_t *from = rw_weights_at(e->table, (size_t)*rw_i32(&e->ids, row), 0);
-        isa->weights->widen[e->table->element](from, e->table->columns, out);
+        isa->weights->widen(e->table->element, from, e->table->columns, out);
         for (size_t c = 0; c < e->table->columns; c++)
             out[c] *= e->scale;
     }

@@ -96,9 +96,10 @@ static void take_rows(const rw_cpu_isa *isa, const rw_op_loss *o, size_t row, si
 
 /* Logits [first, first + count) of the tile's rows. */
 static void multiply(rw_weights_tile *t, size_t first, size_t count, float *logits) {
-    for (size_t j = 0; j < count; j += RW_TILE_OUTPUTS) {
+    size_t outputs = t->rows == 1 ? LOGITS : RW_TILE_OUTPUTS;
+    for (size_t j = 0; j < count; j += outputs) {
         t->first = first + j;
-        t->count = rw_min_size(RW_TILE_OUTPUTS, count - j);
+        t->count = rw_min_size(outputs, count - j);
         t->c = logits + j;
         rw_times_weights(t);
     }
@@ -179,4 +180,5 @@ static void merge_run(const rw_cpu_isa *isa, const rw_op *op, size_t tile, void 
 const rw_cpu_kernel rw_cpu_tiled_loss = {
     .scratch = slice_scratch,
     .shared = loss_shared,
+    .near = true,
     .rounds = {{prepare_tiles, prepare_run}, {slice_tiles, slice_run}, {merge_tiles, merge_run}}};

@@ -47,8 +47,8 @@ static void pack_columns(const rw_weights_tile *t, size_t first, size_t k, size_
                          float *stage, float *to) {
     size_t there = rw_min_size(RW_STAGE_ROWS, t->first + t->count - first);
     for (size_t i = 0; i < there; i++)
-        t->isa->widen[t->linear->element](rw_weights_at(t->linear, first + i, k), depth,
-                                          stage + i * RW_STAGE_STRIDE);
+        t->isa->widen(t->linear->element, rw_weights_at(t->linear, first + i, k), depth,
+                      stage + i * RW_STAGE_STRIDE);
     for (size_t i = there; i < RW_STAGE_ROWS; i++)
         memset(stage + i * RW_STAGE_STRIDE, 0, depth * sizeof *stage);
     t->isa->turn(stage, depth, to, t->isa->panel);
@@ -84,25 +84,46 @@ static void many_rows(const rw_weights_tile *t) {
     }
 }
 
-static void one_row(const rw_weights_tile *t) {
-    for (size_t j = 0; j < t->count; j++)
-        t->c[j] = t->isa->dot[t->linear->element](rw_weights_at(t->linear, t->first + j, 0),
-                                                  t->linear->columns, t->x);
+void rw_dots_rest(const rw_dots *d, size_t done) {
+    float rest[RW_RUN];
+    size_t count = d->columns - done;
+    for (size_t i = 0; count && i < d->rows; i++) {
+        const uint8_t *w = d->weights + i * d->apart + rw_element_bytes(d->element, done);
+        rw_widen(d->element, w, count, rest);
+        for (size_t j = 0; j < count; j++)
+            d->out[i] += rest[j] * d->x[done + j];
+    }
 }
 
-/* W's rows are widened piece by piece, each for all rows of x. */
+static void one_row(const rw_weights_tile *t) {
+    t->isa->dots(&(rw_dots){.element = t->linear->element,
+                            .weights = rw_weights_at(t->linear, t->first, 0),
+                            .apart = rw_element_bytes(t->linear->element, t->linear->columns),
+                            .rows = t->count,
+                            .columns = t->linear->columns,
+                            .x = t->x,
+                            .out = t->c});
+}
+
+/* W's rows are widened piece by piece, each for all rows of x: these are now the weights. */
 static void few_rows(const rw_weights_tile *t) {
     size_t columns = t->linear->columns;
     for (size_t j = 0; j < t->count; j++)
         for (size_t k = 0; k < columns; k += RW_FEW_DEPTH) {
+            float sums[RW_FEW_ROWS];
             size_t depth = rw_min_size(RW_FEW_DEPTH, columns - k);
-            t->isa->widen[t->linear->element](rw_weights_at(t->linear, t->first + j, k), depth,
-                                              t->scratch);
+            t->isa->widen(t->linear->element, rw_weights_at(t->linear, t->first + j, k), depth,
+                          t->scratch);
+            t->isa->dots(&(rw_dots){.element = RW_ELEMENT_F32,
+                                    .weights = (const uint8_t *)(t->x + k),
+                                    .apart = t->stride * sizeof(float),
+                                    .rows = t->rows,
+                                    .columns = depth,
+                                    .x = t->scratch,
+                                    .out = sums});
             for (size_t row = 0; row < t->rows; row++) {
-                float sum =
-                    t->isa->dot[RW_ELEMENT_F32](t->scratch, depth, t->x + row * t->stride + k);
                 float *c = t->c + row * t->ldc + j;
-                *c = k == 0 ? sum : *c + sum;
+                *c = k == 0 ? sums[row] : *c + sums[row];
             }
         }
 }

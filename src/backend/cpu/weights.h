@@ -34,37 +34,48 @@ typedef struct rw_product {
     size_t ldc;
 } rw_product;
 
-/* As rw_widen. */
-typedef void (*rw_widen_fn)(const void *packed, size_t count, float *out);
+/* out[j] = row j of W times x, for rows `apart` bytes from each other; sums are float32, in an
+   order that depends on the columns alone. */
+typedef struct rw_dots {
+    rw_element element;
+    const uint8_t *weights;
+    size_t apart, rows, columns;
+    const float *x; /* [columns] */
+    float *out;     /* [rows] */
+} rw_dots;
 
-/* The product of `count` packed weights, whole blocks, with x; sums are float32, in a fixed order.
- */
-typedef float (*rw_dot_fn)(const void *packed, size_t count, const float *x);
+typedef void (*rw_dots_fn)(const rw_dots *dots);
+
+/* Bytes that are asked for before they are needed: as many as these rows have, since the same
+   thread will want the next ones; when they are so many that the L2 would have forgotten, some
+   lines. */
+static inline size_t rw_dots_ahead(const rw_dots *dots) {
+    size_t all = dots->rows * dots->apart;
+    return all <= 96 * 1024 ? all : 2048;
+}
+
+/* Adds the columns from `done` on, fewer than 32, of plain numbers. */
+void rw_dots_rest(const rw_dots *dots, size_t done);
 
 struct rw_cpu_weights {
-    size_t panel;             /* divides RW_TILE_OUTPUTS; whole RW_CPU_LANES */
-    const rw_widen_fn *widen; /* [RW_ELEMENT_COUNT] */
+    size_t panel; /* divides RW_TILE_OUTPUTS; whole RW_CPU_LANES */
+    /* As rw_widen. */
+    void (*widen)(rw_element element, const void *packed, size_t count, float *out);
     /* to[j * panel + i] = from[i * RW_STAGE_STRIDE + j] for 16 rows i and `depth` columns j,
        rounded up to 16 */
     void (*turn)(const float *from, size_t depth, float *to, size_t panel);
     void (*multiply)(const rw_product *product);
-    const rw_dot_fn *dot; /* [RW_ELEMENT_COUNT] */
+    rw_dots_fn dots;
     const struct rw_cpu_int8 *int8;
 };
 
 extern const rw_cpu_weights rw_cpu_avx2_weights, rw_cpu_avx512_weights;
 extern const rw_cpu_weights rw_cpu_avx512_vnni_weights; /* for processors that have it */
-extern const rw_widen_fn rw_avx2_widen[RW_ELEMENT_COUNT];
+void rw_avx2_widen(rw_element element, const void *packed, size_t count, float *out);
 void rw_avx2_turn(const float *from, size_t depth, float *to, size_t panel);
 void rw_avx512_turn(const float *from, size_t depth, float *to, size_t panel);
-extern const rw_dot_fn rw_avx2_dot[RW_ELEMENT_COUNT], rw_avx512_dot[RW_ELEMENT_COUNT];
-float rw_dot_q4_0(const void *packed, size_t count, const float *x); /* AVX2 */
-float rw_dot_q4_1(const void *packed, size_t count, const float *x);
-float rw_dot_q5_0(const void *packed, size_t count, const float *x);
-float rw_dot_q5_1(const void *packed, size_t count, const float *x);
-float rw_dot_q4_k(const void *packed, size_t count, const float *x);
-float rw_dot_q5_k(const void *packed, size_t count, const float *x);
-float rw_dot_q6_k(const void *packed, size_t count, const float *x);
+void rw_avx2_dots(const rw_dots *dots);
+void rw_avx512_dots(const rw_dots *dots);
 
 /* ---- int8 ------------------------------------------------------------------------------------ */
 
@@ -130,7 +141,8 @@ void rw_avx2_quantize(const float *x, size_t runs, int8_t *q, float *scale);
 const uint8_t *rw_weights_at(const rw_linear *linear, size_t row, size_t column);
 
 /* c [rows][count] = x [rows][columns] times outputs [first, first + count) of W; at most
-   RW_TILE_ROWS by RW_TILE_OUTPUTS. c is written in whole RW_CPU_LANES. */
+   RW_TILE_ROWS by RW_TILE_OUTPUTS, with one row of x any number of outputs. Above RW_FEW_ROWS rows
+   c is written in whole RW_CPU_LANES. */
 typedef struct rw_weights_tile {
     const rw_cpu_weights *isa;
     const rw_linear *linear;
