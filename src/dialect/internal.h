@@ -69,6 +69,10 @@ rw_status rw_hf_read_method(rw_hf_read *read);
 extern const rw_hf_rules rw_transformers5_rules, rw_transformers4_rules,
     rw_transformers4_early_rules, rw_vllm_rules, rw_sglang_rules;
 
+/* llama_cpp_loads.c: an error where llama.cpp would not load this GGUF for its rotation's sake. */
+rw_status rw_llama_cpp_loads(const rw_source *source, rw_error *err);
+/* Does its loader take rope.scaling.yarn_log_multiplier for this architecture? */
+bool rw_gguf_reads_log_multiplier(const rw_source *source);
 /* llama.cpp on a GGUF, and on what its converter would make of an HF checkpoint. */
 rw_status rw_llama_cpp_read(const rw_source *source, rw_rope_set *out, rw_diagnostics *diagnostics,
                             rw_error *err);

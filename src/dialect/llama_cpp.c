@@ -150,7 +150,8 @@ static rw_status read_rope_freqs(gguf_read *read) {
 static void read_log_multiplier(gguf_read *read, double multiplier) {
     rw_rope_spec *spec = read->spec;
     double stored = 0;
-    if (!get_double(read, "rope.scaling.yarn_log_multiplier", &stored) || stored == 0)
+    if (!rw_gguf_reads_log_multiplier(read->source) ||
+        !get_double(read, "rope.scaling.yarn_log_multiplier", &stored) || stored == 0)
         return;
     bool deepseek = strcmp(read->source->arch.name, "deepseek2") == 0;
     /* stored as float32: 0.1f / 0.1 is not 1, and 1 means something here */
@@ -164,24 +165,28 @@ static void read_log_multiplier(gguf_read *read, double multiplier) {
         spec->logit_scale = f * f;
 }
 
+bool rw_gguf_reads_log_multiplier(const rw_source *source) {
+    const char *name = source->arch.name;
+    return strncmp(name, "deepseek2", 9) == 0 || strcmp(name, "mistral3") == 0 ||
+           strcmp(name, "mistral4") == 0;
+}
+
+static void note_ignored(gguf_read *read, const char *key, double usual) {
+    double value = 0;
+    char full[128];
+    if (!get_double(read, key, &value) || value == usual)
+        return;
+    rw_gguf_key(read->source, key, full);
+    rw_diagnose(read->diagnostics, "dialect.yarn_key_ignored", RW_WARNING, true, full,
+                "llama.cpp does not read this key for architecture %s: %g has no effect",
+                read->source->arch.name, value);
+}
+
 static void note_ignored_betas(gguf_read *read) {
-    static const struct {
-        const char *key;
-        double usual;
-    } keys[] = {{"rope.scaling.yarn_beta_fast", 32},
-                {"rope.scaling.yarn_beta_slow", 1},
-                {"rope.scaling.yarn_ext_factor", 1},
-                {"rope.scaling.yarn_attn_factor", 1}};
-    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
-        double value = 0;
-        if (get_double(read, keys[i].key, &value) && value != keys[i].usual) {
-            char full[128];
-            rw_gguf_key(read->source, keys[i].key, full);
-            rw_diagnose(read->diagnostics, "dialect.yarn_key_ignored", RW_WARNING, true, full,
-                        "llama.cpp does not read this key for architecture %s: %g has no effect",
-                        read->source->arch.name, value);
-        }
-    }
+    note_ignored(read, "rope.scaling.yarn_beta_fast", 32);
+    note_ignored(read, "rope.scaling.yarn_beta_slow", 1);
+    note_ignored(read, "rope.scaling.yarn_ext_factor", 1);
+    note_ignored(read, "rope.scaling.yarn_attn_factor", 1);
 }
 
 static bool reads_betas(const gguf_read *read) {
@@ -210,6 +215,8 @@ static void read_yarn(gguf_read *read) {
     } else {
         note_ignored_betas(read);
     }
+    if (!rw_gguf_reads_log_multiplier(read->source))
+        note_ignored(read, "rope.scaling.yarn_log_multiplier", 0);
     read_log_multiplier(read, multiplier);
 }
 
@@ -252,13 +259,12 @@ static void read_linear(gguf_read *read) {
         spec->attention_factor = multiplier; /* applied without YaRN too */
 }
 
+/* The old key counts where the new one is not there. Zero stands for one. */
 static double scaling_factor(gguf_read *read) {
     double factor = 0;
-    if (get_double(read, "rope.scaling.factor", &factor) && factor > 0)
-        return factor;
-    if (get_double(read, "rope.scale_linear", &factor) && factor > 0)
-        return factor;
-    return 1;
+    if (!get_double(read, "rope.scaling.factor", &factor))
+        get_double(read, "rope.scale_linear", &factor);
+    return factor > 0 ? factor : 1;
 }
 
 static rw_status read_scaling(gguf_read *read) {
@@ -313,6 +319,13 @@ rw_status rw_llama_cpp_read(const rw_source *source, rw_rope_set *out, rw_diagno
                       .spec = &group->spec,
                       .diagnostics = diagnostics,
                       .err = err};
+    RW_TRY(rw_llama_cpp_loads(source, err));
+    if (!read.type->gguf)
+        rw_diagnose(diagnostics, "dialect.architecture_unknown", RW_WARNING, true,
+                    "general.architecture",
+                    "how llama.cpp rotates architecture %s is not known here, if it knows it at "
+                    "all: halves of the head as pairs are a guess",
+                    source->arch.name);
     out->count = 1;
     group->layers = RW_LAYERS_ALL;
     rw_gguf_key(source, "rope", group->path);

@@ -29,8 +29,8 @@ typedef struct rw_file_list {
 
 /* Copies the directory `from` into the (empty) directory `to`: everything, sub-directories too,
    symbolic links resolved, except config.json, what an earlier run of ours left at the top, and
-   outputs of ours that are being made (`to` may lie inside `from`). Lists what was copied, without
-   hashes. */
+   outputs of ours that are being made or that a killed run left there. Lists what was copied,
+   without hashes. */
 rw_status rw_copy_tree(rw_context *ctx, const char *from, const char *to, rw_copy_mode mode,
                        rw_file_list *list, rw_error *err);
 

@@ -139,8 +139,7 @@ static bool is_ours(const char *name) {
     return false;
 }
 
-/* Outputs of ours that are being made: this run's, when it lies inside the checkpoint, another's,
-   or what a killed one left. */
+/* Outputs of ours: what another run is making, or a killed one left. */
 static bool is_temporary(const char *base) {
     return base[0] == '.' && strstr(base, ".ropewalk-") != NULL;
 }

@@ -1,6 +1,7 @@
 /*
  * places.c - where the parts of an output lie while they are made, and how they appear at once.
  */
+#include <stdlib.h>
 #include <string.h>
 
 #include "job/extend.h"
@@ -60,6 +61,23 @@ static rw_status begin_single(rw_extending *job, const char *output, rw_error *e
     return RW_OK;
 }
 
+/* Inside the checkpoint the output would be a part of it, and of the next output made of it. */
+static rw_status check_outside(rw_extending *job, const char *output, rw_error *err) {
+    const char *folder = rw_path_folder(&job->arena, output);
+    char *parent = folder ? realpath(folder, NULL) : NULL;
+    char *input = realpath(rw_checkpoint_path(job->input), NULL);
+    size_t size = input ? strlen(input) : 0;
+    bool inside = parent && input && strncmp(parent, input, size) == 0 &&
+                  (parent[size] == '\0' || parent[size] == '/');
+    free(parent);
+    free(input);
+    if (!inside)
+        return RW_OK;
+    return rw_fail(err, RW_ERR_USAGE, "output.inside", output,
+                   "the output would lie inside the checkpoint that it is made of, which is never "
+                   "changed: choose a place beside it");
+}
+
 rw_status rw_places_begin(rw_extending *job, rw_error *err) {
     const char *given = job->options->output;
     size_t size = strlen(given);
@@ -71,6 +89,8 @@ rw_status rw_places_begin(rw_extending *job, rw_error *err) {
     job->places.final = output;
     if (rw_checkpoint_format(job->input) == RW_FORMAT_GGUF)
         return begin_single(job, output, err);
+    if (rw_checkpoint_format(job->input) == RW_FORMAT_HF)
+        RW_TRY(check_outside(job, output, err));
     return begin_directory(job, output, err);
 }
 

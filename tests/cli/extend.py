@@ -92,10 +92,13 @@ def test_links_when_asked(folder):
 
 def test_output_inside_the_input(folder):
     model = copy_model(folder)
-    extend(model, model / "long", "--no-measure")
-    assert not (model / "long" / "long").exists()
-    extend(model, model / "longer", "--no-measure", context="1024")
-    assert (model / "longer" / "long" / "config.json").exists()
+    (folder / "alias").symlink_to("model")
+    (model / "deep").mkdir()
+    for inside in (model / "long", model / "deep" / "long", folder / "alias" / "long"):
+        result = run("extend", model, "--context", "2k", "-o", inside, "--no-measure")
+        expect(result, 2, "output.inside")
+    nothing_left(model, "config.json", "tokenizer.json", "model.safetensors", "deep")
+    extend(model, folder / "model-long", "--no-measure")  # only its name begins alike
 
 
 def test_folders_that_lead_back(folder):

@@ -327,8 +327,140 @@ static void tiny_is_plain(void **state) {
     free(set);
 }
 
+/* ---- what llama.cpp does not load, or does not read --------------------------------------------
+ */
+
+typedef struct odd_file {
+    const char *what, *architecture;
+    void (*change)(small_gguf *g);
+    const char *code; /* NULL: it is read */
+} odd_file;
+
+static void factor_u32(small_gguf *g) {
+    small_u32(g, "llama.rope.scaling.factor", 4);
+}
+static void type_u32(small_gguf *g) {
+    small_u32(g, "llama.rope.scaling.type", 2);
+}
+static void origin_f32(small_gguf *g) {
+    small_f32(g, "llama.rope.scaling.original_context_length", 128);
+}
+static void factor_nan(small_gguf *g) {
+    small_f32(g, "llama.rope.scaling.factor", NAN);
+}
+static void factor_negative(small_gguf *g) {
+    small_f32(g, "llama.rope.scaling.factor", -4);
+}
+static void old_factor_infinite(small_gguf *g) {
+    small_f32(g, "llama.rope.scale_linear", INFINITY);
+}
+static void factor_zero(small_gguf *g) {
+    small_f32(g, "llama.rope.scaling.factor", 0);
+    small_f32(g, "llama.rope.scale_linear", 4); /* not asked: the new key is there */
+}
+static void put_lists(small_gguf *g) {
+    float ones[PAIRS];
+    for (int i = 0; i < PAIRS; i++)
+        ones[i] = 2;
+    small_tensor(g, "rope_factors_long.weight", ones, PAIRS);
+    small_tensor(g, "rope_factors_short.weight", ones, PAIRS);
+}
+static void lists_with_type(small_gguf *g) {
+    put_lists(g);
+    small_text(g, "llama.rope.scaling.type", "longrope");
+}
+static void half_factors(small_gguf *g) {
+    float ones[PAIRS] = {0};
+    small_tensor(g, "rope_freqs.weight", ones, PAIRS);
+    g->infos[g->info_size - 12] = 1; /* its type: F16 */
+}
+
+static void odd_files(void **state) {
+    static const odd_file rows[] = {
+        {"factor as u32", "llama", factor_u32, "dialect.unreadable"},
+        {"type as u32", "llama", type_u32, "dialect.unreadable"},
+        {"origin as f32", "llama", origin_f32, "dialect.unreadable"},
+        {"factor NaN", "llama", factor_nan, "dialect.bad_value"},
+        {"factor negative", "llama", factor_negative, "dialect.bad_value"},
+        {"old factor infinite", "llama", old_factor_infinite, "dialect.bad_value"},
+        {"factor zero", "llama", factor_zero, NULL},
+        {"lists without the type", "llama", put_lists, "dialect.unreadable"},
+        {"lists with the type", "llama", lists_with_type, NULL},
+        {"lists of phi3 without the type", "phi3", put_lists, NULL},
+        {"factors in F16", "llama", half_factors, "dialect.unreadable"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        small_gguf g;
+        opened o;
+        rw_error err = {0};
+        rw_rope_set *set = make_set();
+        small_llama(&g, rows[i].architecture);
+        rows[i].change(&g);
+        open_gguf(&o, &g);
+        rw_status status = rw_dialect_read(RW_LLAMA_CPP, &o.source, set, NULL, &err);
+        if ((status == RW_OK) != !rows[i].code || (rows[i].code && strcmp(err.code, rows[i].code)))
+            fail_msg("%s: [%s] %s", rows[i].what, err.code, err.message);
+        if (status == RW_OK && rows[i].change == factor_zero)
+            assert_int_equal(set->group[0].spec.method, RW_ROPE_NONE);
+        close_opened(&o);
+        free(set);
+    }
+}
+
+static void unknown_architecture(void **state) {
+    (void)state;
+    small_gguf g;
+    opened o;
+    rw_rope_set *set = make_set();
+    small_llama(&g, "totally-new");
+    open_gguf(&o, &g);
+    rw_diagnostics list = {.arena = &o.arena};
+    read_home(&o, set, &list);
+    assert_true(has_diagnostic(&list, "dialect.architecture_unknown"));
+    close_opened(&o);
+    free(set);
+}
+
+/* deepseek2 and mistral3 read it; for llama it is a key like any other. */
+static void log_multiplier(void **state) {
+    static const struct {
+        const char *architecture;
+        double amplitude;
+        bool ignored;
+    } rows[] = {{"llama", 1.138629436111989, true}, {"mistral3", 1, false}};
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        char key[64];
+        small_gguf g;
+        opened o;
+        rw_rope_set *set = make_set();
+        rw_rope_table table;
+        small_llama(&g, rows[i].architecture);
+        snprintf(key, sizeof key, "%s.rope.scaling.type", rows[i].architecture);
+        small_text(&g, key, "yarn");
+        snprintf(key, sizeof key, "%s.rope.scaling.factor", rows[i].architecture);
+        small_f32(&g, key, 4);
+        snprintf(key, sizeof key, "%s.rope.scaling.original_context_length", rows[i].architecture);
+        small_u32(&g, key, 128);
+        snprintf(key, sizeof key, "%s.rope.scaling.yarn_log_multiplier", rows[i].architecture);
+        small_f32(&g, key, 1);
+        open_gguf(&o, &g);
+        rw_diagnostics list = {.arena = &o.arena};
+        read_home(&o, set, &list);
+        assert_int_equal(rw_rope_table_build(&set->group[0].spec, 512, &table, NULL), RW_OK);
+        assert_near(table.attention_factor, rows[i].amplitude, 1e-9);
+        assert_int_equal(has_diagnostic(&list, "dialect.yarn_key_ignored"), rows[i].ignored);
+        close_opened(&o);
+        free(set);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(odd_files),
+        cmocka_unit_test(unknown_architecture),
+        cmocka_unit_test(log_multiplier),
         cmocka_unit_test(yarn_keys),
         cmocka_unit_test(missing_type_is_linear),
         cmocka_unit_test(missing_origin_is_the_window),
