@@ -170,6 +170,21 @@ static void check_shape(machine *m, const shape *s, float (*draw)(float)) {
     release_problem(&p);
 }
 
+/* What check_problem says, without a message. */
+static bool agrees(const problem *p) {
+    exact e;
+    for (size_t i = 0; i < p->s.n; i++)
+        for (size_t h = 0; h < p->s.kv * p->s.group; h++) {
+            attend_exactly(p, i, h, &e);
+            if (!close_to(f32_of(&p->lse, i, 0)[h], e.lse, e.error + 0x1p-22 * fabs(e.lse)))
+                return false;
+            for (size_t d = 0; d < p->s.v; d++)
+                if (!close_to(f32_of(&p->out, i, h)[d], e.out[d], 2.0 * e.error * e.largest))
+                    return false;
+        }
+    return true;
+}
+
 /* ---- random shapes --------------------------------------------------------------------------- */
 
 static rw_element any_element(size_t dim) {
@@ -316,6 +331,76 @@ static void steep(machine *m) {
 static void test_steep(void **state) {
     (void)state;
     each_level(steep);
+}
+
+/* ---- what a fault would look like -------------------------------------------------------------
+ */
+
+/* The definition of another problem, with the numbers of this one. */
+static void change(shape *s, int fault) {
+    switch (fault) {
+    case 0:
+        s->softcap = 0.0f;
+        break;
+    case 1:
+        s->softcap *= 1.01f;
+        break;
+    case 2:
+        s->window--;
+        break;
+    case 3:
+        s->window++;
+        break;
+    case 4:
+        s->mask = RW_MASK_CAUSAL;
+        break;
+    case 5:
+        s->q_first--;
+        break;
+    case 6:
+        s->q_first++;
+        break;
+    default: /* all heads with the first KV head */
+        s->group *= s->kv;
+        s->kv = 1;
+    }
+}
+
+enum { FAULTS = 8 };
+
+/* One query, a few and many; each of the elements; positions that 20, 31 or 32 bits do not hold.
+   The result is right, and would not be taken for that of a kernel with a fault. */
+static void sharp(machine *m) {
+    static const size_t queries[] = {1, 2, 40};
+    static const int64_t first[] = {0, (1 << 20) + 3, INT32_MAX - 60, INT64_C(1) << 40};
+    reseed(5500);
+    for (size_t i = 0; i < 3; i++)
+        for (int turn = 0; turn < 8; turn++) {
+            static const rw_element elements[] = {RW_ELEMENT_F32, RW_ELEMENT_F16, RW_ELEMENT_BF16,
+                                                  RW_ELEMENT_Q8_0};
+            shape s = plain;
+            s.n = queries[i], s.m = 150, s.kv = 2, s.mask = RW_MASK_WINDOW, s.window = 37;
+            s.k_element = s.v_element = elements[turn % 4];
+            s.k_first = first[turn % 4], s.q_first = s.k_first + 105; /* some keys are later */
+            s.softcap = turn < 4 ? 2.0f : 0.0f, s.size = 4.0f;
+            problem p = make_problem(m, &s, ordinary);
+            rw_op op = op_of(&p);
+            run(m, &op);
+            check_problem(&p);
+            /* without a cap there is nothing to be seen of the first two */
+            for (int fault = turn < 4 ? 0 : 2; fault < FAULTS; fault++) {
+                p.s = s;
+                change(&p.s, fault);
+                if (agrees(&p))
+                    fail_msg("%s: fault %d would not be seen", p.what, fault);
+            }
+            release_problem(&p);
+        }
+}
+
+static void test_sharp(void **state) {
+    (void)state;
+    each_level(sharp);
 }
 
 /* ---- what must hold whatever the numbers are ------------------------------------------------- */
@@ -517,7 +602,7 @@ int main(void) {
         cmocka_unit_test(test_steep),    cmocka_unit_test(test_threads),
         cmocka_unit_test(test_chunks),   cmocka_unit_test(test_copies),
         cmocka_unit_test(test_one_key),  cmocka_unit_test(test_equal_scores),
-        cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_refusals), cmocka_unit_test(test_sharp),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
