@@ -321,6 +321,8 @@ static found_block class_block(const rw_hf_rules *rules, const rw_source *source
         return (found_block){0};
     if (!text || rw_json_parse(source->arena, rw_str_of(text), "class", &block, NULL) != RW_OK)
         return (found_block){0};
+    if (rw_str_is(rw_hf_rope_type(block), "default")) /* nothing that would rotate otherwise */
+        return (found_block){0};
     rw_diagnose(diagnostics, "dialect.block_default", RW_INFO, true, source->language_path,
                 "the config has no rotary block; %s takes that of the class, %.*s with factor %g",
                 rw_runtime_name(rules->runtime), (int)rw_hf_rope_type(block).size,

@@ -105,8 +105,11 @@ static rw_status read_dynamic(rw_hf_read *read) {
     rw_rope_spec *spec = read->spec;
     bool given = false;
     double alpha = 0;
+    const rw_model_type *model = rw_model_type_of(read->source);
+    if (model->alpha && read->rules->strict_null)
+        RW_TRY(required(read, "alpha", &alpha));
     RW_TRY(number(read, "alpha", &given, &alpha));
-    if (alpha > 0 && (read->rules->dynamic_is_static || rw_model_type_of(read->source)->alpha)) {
+    if (alpha > 0 && (read->rules->dynamic_is_static || model->alpha)) {
         spec->method = RW_ROPE_NTK;
         spec->factor = alpha;
         return RW_OK;
@@ -462,8 +465,8 @@ static bool is_known_here(const rw_hf_read *read, rw_str type) {
     const rw_model_type *model = rw_model_type_of(read->source);
     if (model->longrope_only)
         return rw_str_is(type, "longrope") || rw_str_is(type, "default");
-    if (model->plain_only && read->rules->own_names_only)
-        return rw_str_is(type, "default");
+    if (model->fails & 1u << read->rules->runtime)
+        return rw_str_is(type, "default") || (model->takes && in_list(model->takes, type));
     if (!read->rules->own_names_only || !model->hf)
         return true;
     return !rw_str_is(type, "su") && (!rw_str_is(type, "mrope") || model->mrope);
@@ -485,6 +488,31 @@ static void note_two_types(rw_hf_read *read) {
         rw_diagnose(read->diagnostics, "dialect.two_types", RW_WARNING, true, read->path,
                     "rope_type says %.*s and type says %.*s: older readers take the latter",
                     (int)now.size, now.data, (int)old.size, old.data);
+}
+
+/* head_dim that a class sets to null is multiplied by the functions of these types. */
+static rw_status check_head(rw_hf_read *read, rw_str type) {
+    const rw_json *stated = rw_json_get(read->source->language, "head_dim");
+    bool multiplies = in_list("yarn dynamic longrope", type);
+    bool null = rw_model_type_of(read->source)->null_head & 1u << read->rules->runtime;
+    if (!multiplies || !null || !rw_json_is_null(stated))
+        return RW_OK;
+    return rw_fail(read->err, RW_ERR_INPUT, "dialect.missing_key",
+                   rw_join_path(read->source, read->source->language_path, "head_dim"),
+                   "%s fails on type \"%.*s\" in this family unless head_dim is stated",
+                   runtime_of(read), (int)type.size, type.data);
+}
+
+static rw_status check_two_keys(rw_hf_read *read) {
+    rw_str type = rw_json_string_or(rw_json_get(read->block, "type"), "");
+    bool fine = read->block->count == 2 && rw_json_get(read->block, "factor") &&
+                in_list("linear dynamic", type);
+    if (fine || !read->rules->three_keys || !rw_model_type_of(read->source)->two_keys)
+        return RW_OK;
+    return rw_fail(read->err, RW_ERR_INPUT, "dialect.unreadable", read->path,
+                   "%s wants exactly type (linear or dynamic) and factor in this family's block, "
+                   "and fails to load any other",
+                   runtime_of(read));
 }
 
 /* What transformers 4 asks of a block in some families. Phi-3: exactly these keys, and the
@@ -523,9 +551,16 @@ rw_status rw_hf_read_method(rw_hf_read *read) {
     if (!read->block || read->ignored)
         return read_none(read);
     rw_str type = rw_hf_rope_type(read->block);
+    if (rw_model_type_of(read->source)->ignores & 1u << read->rules->runtime) {
+        rw_diagnose(read->diagnostics, "dialect.block_ignored", RW_WARNING, true, read->path,
+                    "%s does not read the block in this family", runtime_of(read));
+        return read_none(read);
+    }
     RW_TRY(check_family(read));
+    RW_TRY(check_two_keys(read));
     RW_TRY(check_su(read));
     type = translated(read, type);
+    RW_TRY(check_head(read, type));
     const method_entry *entry = find_method(read, type);
     if (!entry && read->rules->unknown_is_none) {
         rw_diagnose(read->diagnostics, "dialect.unknown_type", RW_WARNING, true, read->path,

@@ -29,8 +29,7 @@ static bool targets_any(const hf_writer *w, rw_targets set) {
     return (w->targets & set) != 0;
 }
 
-/* ---- what the block shall say
- * -------------------------------------------------------------------- */
+/* ---- what the block shall say ---------------------------------------------------------------- */
 
 static void want_json(hf_writer *w, const char *key, const char *json, double number) {
     if (!json || w->count == DESIRED_MAX) {
@@ -213,8 +212,7 @@ static double theta_to_write(const rw_source *source, const rw_rope_spec *spec) 
     return (float)(spec->theta * pow(spec->factor, d / (d - 2)));
 }
 
-/* ---- editing
- * --------------------------------------------------------------------------------------- */
+/* ---- editing --------------------------------------------------------------------------------- */
 
 /* Keys of a place: `base` split at dots, then up to three keys. */
 typedef struct key_path {
@@ -317,8 +315,7 @@ static rw_status add_block(hf_writer *w, const key_path *parent, const char *key
     return status;
 }
 
-/* ---- the two spellings
- * -------------------------------------------------------------------------------- */
+/* ---- the two spellings ----------------------------------------------------------------------- */
 
 /* Does the block hold anything that is not ours to drop (mrope_section, finetuned, ...)? */
 static bool has_foreign_keys(const rw_json *block) {
@@ -390,8 +387,7 @@ static rw_status write_scaling(hf_writer *w, const rw_json *level, const char *b
     return edit_block(w, &place, block);
 }
 
-/* ---- keys beside the block
- * ----------------------------------------------------------------------------- */
+/* ---- keys beside the block ------------------------------------------------------------------- */
 
 static rw_status set_number(hf_writer *w, const rw_json *level, const char *base, const char *key,
                             double value, bool integer) {
@@ -461,8 +457,20 @@ static rw_status write_window(hf_writer *w, const rw_json *level, const char *ba
     return set_number(w, level, base, keys[0], (double)window_to_write(w), true);
 }
 
-/* ---- all of it
- * --------------------------------------------------------------------------------------------- */
+/* Null in the class, and multiplied by the functions of the scaled types: what it would have to be.
+ */
+static rw_status write_head_dim(hf_writer *w, const rw_json *level, const char *base) {
+    const rw_model_type *type = rw_model_type_of(w->source);
+    const char *name = type_name(w->source, w->spec);
+    bool multiplies =
+        strcmp(name, "yarn") == 0 || strcmp(name, "dynamic") == 0 || strcmp(name, "longrope") == 0;
+    if (!multiplies || !targets_any(w, type->null_head) || level != w->source->language ||
+        !rw_json_is_null(rw_json_get(level, "head_dim")))
+        return RW_OK;
+    return set_number(w, level, base, "head_dim", w->spec->head_dim, true);
+}
+
+/* ---- all of it ------------------------------------------------------------------------------- */
 
 static rw_status write_level(hf_writer *w, const rw_json *level, const char *base, rw_layers layers,
                              double theta_before) {
@@ -473,6 +481,7 @@ static rw_status write_level(hf_writer *w, const rw_json *level, const char *bas
         RW_TRY(write_scaling(w, level, base));
     RW_TRY(write_theta(w, level, base, theta_before));
     RW_TRY(write_origin(w, level, base));
+    RW_TRY(write_head_dim(w, level, base));
     return write_window(w, level, base);
 }
 

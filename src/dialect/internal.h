@@ -103,7 +103,12 @@ typedef struct rw_model_type { /* NOLINT: fields in reading order */
     bool layer_types;      /* its rotary module has a table per layer type (and see `dual`) */
     bool wants_rope_type;  /* `type` alone fails in transformers 4 */
     bool mrope;            /* its class translates the type "mrope" */
-    bool plain_only;       /* transformers' class fails on any block that scales */
+    bool two_keys;         /* transformers 4: exactly type and factor, linear or dynamic     */
+    rw_targets fails;      /* runtimes whose class takes no other type than `takes`          */
+    rw_targets ignores;    /* runtimes whose class reads no block, without a word            */
+    const char *takes;     /* space-separated types besides "default"; NULL: no other        */
+    rw_targets null_head;  /* runtimes whose class leaves head_dim null where it is not stated:
+                              yarn, dynamic and longrope then fail                           */
     bool alpha;            /* its class makes "dynamic" with an `alpha` a fixed change of base */
     bool reads_partial;    /* its class can turn a part of a head (so can those with `partial`) */
     bool reads_rotary_dim; /* and takes that part from rotary_dim */

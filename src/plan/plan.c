@@ -67,6 +67,21 @@ static rw_status compound(const rw_source *source, const rw_existing *existing,
     return RW_OK;
 }
 
+/* Dropping a block that was in force when the model was trained, over a window that is no original
+   one, turns faster than anything it has seen. */
+static void note_replaced(const rw_source *source, const rw_existing *existing,
+                          const rw_plan_options *options, rw_plan_result *plan) {
+    bool guessed = strcmp(source->native_source, "the advertised window") == 0;
+    if (!guessed || existing->method != RW_ROPE_LINEAR || !options->replace ||
+        options->scaling.original_context)
+        return;
+    rw_diagnose(&plan->diagnostics, "plan.assumed_origin", RW_WARNING, true, "",
+                "the existing linear block (factor %g) does not say what window it extends; that "
+                "the model reads %llu tokens without it is assumed. If it reads them with it, as "
+                "Gemma 3 does, say what it reads without it: --original-context %.0f",
+                existing->factor, (ull)plan->native, (double)plan->native / existing->factor);
+}
+
 static rw_status choose_method(const rw_source *source, const rw_plan_options *options,
                                const rw_existing *existing, rw_plan_result *plan,
                                rw_decision *decision, rw_error *err) {
@@ -74,6 +89,7 @@ static rw_status choose_method(const rw_source *source, const rw_plan_options *o
     decision->original = plan->native;
     if (existing->scaled && options->compound)
         return compound(source, existing, scaling, plan, decision, err);
+    note_replaced(source, existing, options, plan);
     bool linear = existing->scaled && existing->method == RW_ROPE_LINEAR;
     if (existing->scaled)
         decision->theta = existing->from_receipt ? rw_plan_theta_before(source) : 0;

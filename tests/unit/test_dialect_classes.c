@@ -6,6 +6,11 @@
 
 #define DIMS "\"hidden_size\":4096,\"num_attention_heads\":32,\"num_hidden_layers\":2,"
 
+#define YARN                                                                                       \
+    "\"rope_scaling\":{\"rope_type\":\"yarn\",\"factor\":4.0,"                                     \
+    "\"original_max_position_embeddings\":4096}"
+#define LINEAR "\"rope_scaling\":{\"rope_type\":\"linear\",\"factor\":2.0}"
+
 static rw_status read_spec(const char *text, rw_runtime runtime, rw_rope_spec *spec,
                            rw_error *err) {
     opened o;
@@ -244,6 +249,47 @@ static void one_table_or_several(void **state) {
     }
 }
 
+/* What single classes do with a block: NULL: it loads, "none": it loads and does nothing. */
+static void blocks_that_a_class_refuses(void **state) {
+    (void)state;
+    static const struct {
+        const char *type, *block;
+        rw_runtime runtime;
+        const char *code;
+    } rows[] = {
+        {"mixtral", YARN, RW_TRANSFORMERS5, "dialect.missing_key"},
+        {"mixtral", YARN ",\"head_dim\":128", RW_TRANSFORMERS5, NULL},
+        {"mixtral", LINEAR, RW_TRANSFORMERS5, NULL},
+        {"mistral", YARN, RW_TRANSFORMERS4, "dialect.missing_key"},
+        {"mistral", YARN, RW_TRANSFORMERS5, NULL},
+        {"olmo2", YARN, RW_TRANSFORMERS4, "dialect.unreadable"},
+        {"olmo2", "\"rope_scaling\":{\"type\":\"linear\",\"factor\":2.0}", RW_TRANSFORMERS4, NULL},
+        {"llama4_text", YARN, RW_TRANSFORMERS4, "dialect.unreadable"},
+        {"nemotron", LINEAR, RW_TRANSFORMERS4, "none"},
+        {"nemotron", LINEAR, RW_TRANSFORMERS5, NULL},
+        {"phi4_multimodal", LINEAR, RW_TRANSFORMERS5, "dialect.unreadable"},
+        {"phimoe", YARN, RW_TRANSFORMERS5, "dialect.unreadable"},
+        {"recurrent_gemma", YARN, RW_TRANSFORMERS5, "dialect.unreadable"},
+        {"hunyuan_v1_dense", "\"rope_scaling\":{\"type\":\"dynamic\",\"factor\":2.0}",
+         RW_TRANSFORMERS4, "dialect.missing_key"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char text[512];
+        rw_rope_spec spec;
+        rw_error err = {0};
+        snprintf(text, sizeof text, "{\"model_type\":\"%s\"," DIMS "\"rope_theta\":1e4,%s}",
+                 rows[i].type, rows[i].block);
+        print_message("%s %s\n", rw_runtime_name(rows[i].runtime), text);
+        rw_status status = read_spec(text, rows[i].runtime, &spec, &err);
+        bool fails = rows[i].code && strcmp(rows[i].code, "none") != 0;
+        assert_int_equal(status, fails ? RW_ERR_INPUT : RW_OK);
+        if (fails)
+            assert_string_equal(err.code, rows[i].code);
+        else
+            assert_int_equal(spec.method == RW_ROPE_NONE, rows[i].code != NULL);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(hunyuan_alpha_changes_the_base),
@@ -255,6 +301,7 @@ int main(void) {
         cmocka_unit_test(layers_without_rotation),
         cmocka_unit_test(unknown_layer_types_are_refused),
         cmocka_unit_test(one_table_or_several),
+        cmocka_unit_test(blocks_that_a_class_refuses),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
