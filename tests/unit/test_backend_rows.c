@@ -328,10 +328,16 @@ static void test_gate(void **state) {
 static void exponential(const rw_cpu_attention *isa) {
     enum { KEYS = 64 };
     static float scores[(KEYS + 1) * RW_PANEL_MAX], before[KEYS * RW_PANEL_MAX];
-    float max[RW_PANEL_MAX], sum[RW_PANEL_MAX], o[RW_PANEL_MAX * RW_KEY_BLOCK];
+    float max[RW_PANEL_MAX], sum[RW_PANEL_MAX], tile_sum[RW_PANEL_MAX] = {0};
+    float o[RW_PANEL_MAX * RW_KEY_BLOCK];
     size_t width = RW_PANEL_VECTORS * isa->lanes;
-    rw_panel panel = {
-        .width = width, .v_dim = RW_KEY_BLOCK, .scores = scores, .o = o, .max = max, .sum = sum};
+    rw_panel panel = {.width = width,
+                      .v_dim = RW_KEY_BLOCK,
+                      .scores = scores,
+                      .o = o,
+                      .max = max,
+                      .sum = sum,
+                      .tile_sum = tile_sum};
     reseed(1);
     for (int round = 0; round < 200; round++) {
         for (size_t i = 0; i < KEYS * width; i++)
@@ -340,7 +346,7 @@ static void exponential(const rw_cpu_attention *isa) {
         for (size_t i = 0; i < width; i++)
             max[i] = -INFINITY, sum[i] = 0.0f;
         memset(o, 0, sizeof o);
-        isa->soften(&panel, KEYS);
+        isa->soften(&panel, 0, KEYS);
         for (size_t i = 0; i < KEYS * width; i++) {
             bool gone = before[i] == -INFINITY;
             double want = exp2(before[i]), unit = ldexp(1.0, gone ? 0 : ilogb(want) - 23);
