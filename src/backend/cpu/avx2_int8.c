@@ -54,62 +54,25 @@ RW_AVX2 void rw_avx2_quantize(const float *x, size_t runs, int8_t *q, float *sca
 
 /* ---- packing --------------------------------------------------------------------------------- */
 
-RW_AVX2_INLINE void unpack_runs(const rw_type256 type, const void *packed, size_t count,
-                                uint8_t *codes, float *scale, float *minimum, size_t apart) {
-    const uint8_t *in = packed;
-    for (; count > 0; count -= type.runs * RW_RUN, in += type.bytes)
-        for (size_t i = 0; i < type.runs; i++, codes += RW_RUN, scale += apart) {
-            rw_run256 run = type.unpack(in, i);
-            _mm256_storeu_si256((__m256i *)(void *)codes, run.codes);
-            *scale = _mm256_cvtss_f32(run.scale[0]);
+RW_AVX2_INLINE void unpack_runs(const rw_type256 type, void *user) {
+    rw_int8_unpacking u = *(const rw_int8_unpacking *)user;
+    for (; u.count > 0; u.count -= type.runs * RW_RUN, u.packed += type.bytes)
+        for (size_t i = 0; i < type.runs; i++, u.codes += RW_RUN, u.scale += u.apart) {
+            rw_run256 run = type.unpack(u.packed, i);
+            _mm256_storeu_si256((__m256i *)(void *)u.codes, run.codes);
+            *u.scale = _mm256_cvtss_f32(run.scale[0]);
             if (type.halves)
-                *(scale += apart) = _mm256_cvtss_f32(run.scale[1]);
+                *(u.scale += u.apart) = _mm256_cvtss_f32(run.scale[1]);
             if (type.minimum) {
-                *minimum = _mm256_cvtss_f32(run.minimum);
-                minimum += apart;
+                *u.minimum = _mm256_cvtss_f32(run.minimum);
+                u.minimum += u.apart;
             }
         }
 }
 
-RW_AVX2 static void unpack_q8_0(const void *packed, size_t count, uint8_t *codes, float *scale,
-                                float *minimum, size_t apart) {
-    unpack_runs(rw_q8_0, packed, count, codes, scale, minimum, apart);
+RW_AVX2 void rw_avx2_int8_unpack(const rw_int8_unpacking *unpacking) {
+    rw_with_type256(unpacking->element, unpack_runs, (void *)unpacking);
 }
-RW_AVX2 static void unpack_q4_0(const void *packed, size_t count, uint8_t *codes, float *scale,
-                                float *minimum, size_t apart) {
-    unpack_runs(rw_q4_0, packed, count, codes, scale, minimum, apart);
-}
-RW_AVX2 static void unpack_q4_1(const void *packed, size_t count, uint8_t *codes, float *scale,
-                                float *minimum, size_t apart) {
-    unpack_runs(rw_q4_1, packed, count, codes, scale, minimum, apart);
-}
-RW_AVX2 static void unpack_q5_0(const void *packed, size_t count, uint8_t *codes, float *scale,
-                                float *minimum, size_t apart) {
-    unpack_runs(rw_q5_0, packed, count, codes, scale, minimum, apart);
-}
-RW_AVX2 static void unpack_q5_1(const void *packed, size_t count, uint8_t *codes, float *scale,
-                                float *minimum, size_t apart) {
-    unpack_runs(rw_q5_1, packed, count, codes, scale, minimum, apart);
-}
-RW_AVX2 static void unpack_q4_k(const void *packed, size_t count, uint8_t *codes, float *scale,
-                                float *minimum, size_t apart) {
-    unpack_runs(rw_q4_k, packed, count, codes, scale, minimum, apart);
-}
-RW_AVX2 static void unpack_q5_k(const void *packed, size_t count, uint8_t *codes, float *scale,
-                                float *minimum, size_t apart) {
-    unpack_runs(rw_q5_k, packed, count, codes, scale, minimum, apart);
-}
-RW_AVX2 static void unpack_q6_k(const void *packed, size_t count, uint8_t *codes, float *scale,
-                                float *minimum, size_t apart) {
-    unpack_runs(rw_q6_k, packed, count, codes, scale, minimum, apart);
-}
-
-const rw_int8_unpack_fn rw_avx2_int8_unpack[RW_ELEMENT_COUNT] = {
-    [RW_ELEMENT_Q8_0] = unpack_q8_0, [RW_ELEMENT_Q4_0] = unpack_q4_0,
-    [RW_ELEMENT_Q4_1] = unpack_q4_1, [RW_ELEMENT_Q5_0] = unpack_q5_0,
-    [RW_ELEMENT_Q5_1] = unpack_q5_1, [RW_ELEMENT_Q4_K] = unpack_q4_k,
-    [RW_ELEMENT_Q5_K] = unpack_q5_k, [RW_ELEMENT_Q6_K] = unpack_q6_k,
-};
 
 RW_AVX2 static void split(uint8_t *codes, size_t bytes, uint8_t *high) {
     const __m256i low_bits = _mm256_set1_epi8(15);
@@ -292,94 +255,117 @@ static const rw_int8_multiply_fn multiply_fns[RW_ELEMENT_COUNT] = {
 
 /* ---- one row --------------------------------------------------------------------------------- */
 
-enum { AHEAD = 1024 /* bytes that are asked for before they are needed */ };
+enum { ROWS = 4 /* of W at a time, each a stream of its own: rw_dots_ahead */ };
 
-RW_AVX2_INLINE float sum_of(__m256 x) {
-    __m128 half = _mm_add_ps(_mm256_castps256_ps128(x), _mm256_extractf128_ps(x, 1));
-    half = _mm_add_ps(half, _mm_movehl_ps(half, half));
-    return _mm_cvtss_f32(_mm_add_ss(half, _mm_movehdup_ps(half)));
-}
+/* Integers of a row's runs, scaled; what its minima add, in the first lane. */
+typedef struct row_sums {
+    __m256 sum;
+    __m128 minima;
+} row_sums;
+
+/* Rows and sums have names, not indices, as in avx2_dots.c. */
+typedef struct rows4 {
+    const uint8_t *w0, *w1, *w2, *w3;
+    row_sums s0, s1, s2, s3;
+} rows4;
+
+/* A run of x. */
+typedef struct x_run {
+    __m256i q;
+    __m256 scale;
+    const rw_int8_offset *offset;
+} x_run;
 
 /* An offset counts once: in the first lane (of each half). */
-RW_AVX2_INLINE __m256i with_offset(const form f, __m256i p, const rw_int8_offset *offset) {
+RW_AVX2_INLINE __m256i with_offset(bool halves, __m256i p, const rw_int8_offset *offset) {
     __m128i low = _mm_cvtsi32_si128(offset[0].integer);
-    __m128i high = f.halves ? _mm_cvtsi32_si128(offset[1].integer) : _mm_setzero_si128();
+    __m128i high = halves ? _mm_cvtsi32_si128(offset[1].integer) : _mm_setzero_si128();
     return _mm256_add_epi32(p, _mm256_set_m128i(high, low));
 }
 
-/* Codes of six bits and less: two products fit 16 bits. */
-RW_AVX2_INLINE float dot_runs(const rw_type256 type, const void *packed, size_t count,
-                              const rw_int8_rows *x) {
-    const uint8_t *in = packed;
-    const __m256i one = _mm256_set1_epi16(1);
-    const form f = {.minimum = type.minimum, .halves = type.halves};
-    const rw_int8_offset *offset = x->offset;
-    size_t at = 0;
-    __m256 sum = _mm256_setzero_ps();
-    float minima = 0.0f;
-    for (; at < count / RW_RUN; in += type.bytes)
-        for (size_t i = 0; i < type.runs; i++, at++, offset += type.halves ? 2 : 1) {
-            if (i % 2 == 0)
-                _mm_prefetch((const char *)in + AHEAD + i / 2 * 64, _MM_HINT_T0);
-            rw_run256 run = type.unpack(in, i);
-            __m256i q = rw_load256((const uint8_t *)x->q + at * RW_RUN);
-            __m256i p = _mm256_madd_epi16(_mm256_maddubs_epi16(run.codes, q), one);
-            __m256 scale = _mm256_mul_ps(run.scale[0], _mm256_set1_ps(x->scale[at]));
-            if (type.halves)
-                scale = _mm256_mul_ps(_mm256_blend_ps(run.scale[0], run.scale[1], 0xf0),
-                                      _mm256_set1_ps(x->scale[at]));
-            if (type.minimum)
-                minima += _mm256_cvtss_f32(run.minimum) * offset->real;
-            else
-                p = with_offset(f, p, offset);
-            sum = _mm256_fmadd_ps(_mm256_cvtepi32_ps(p), scale, sum);
-        }
-    return sum_of(sum) + minima;
+/* Codes of six bits and less: two products fit 16 bits. Of eight bits the sign moves to x, so that
+   one factor is unsigned; 2 x 128 x 127 fit. */
+RW_AVX2_INLINE row_sums add_run(const rw_type256 type, const uint8_t *block, size_t i, x_run x,
+                                row_sums s) {
+    const bool whole = type.zero == 128;
+    rw_run256 run = type.unpack(block, i);
+    __m256i codes = whole ? _mm256_xor_si256(run.codes, _mm256_set1_epi8(-128)) : run.codes;
+    __m256i p = whole ? _mm256_maddubs_epi16(_mm256_abs_epi8(codes), _mm256_sign_epi8(x.q, codes))
+                      : _mm256_maddubs_epi16(codes, x.q);
+    p = _mm256_madd_epi16(p, _mm256_set1_epi16(1));
+    if (type.minimum)
+        s.minima = _mm_fmadd_ss(_mm256_castps256_ps128(run.minimum), _mm_load_ss(&x.offset->real),
+                                s.minima);
+    else if (!whole)
+        p = with_offset(type.halves, p, x.offset);
+    __m256 scale = type.halves ? _mm256_blend_ps(run.scale[0], run.scale[1], 0xf0) : run.scale[0];
+    s.sum = _mm256_fmadd_ps(_mm256_cvtepi32_ps(p), _mm256_mul_ps(scale, x.scale), s.sum);
+    return s;
 }
 
-/* Codes of eight bits: the sign moves to x, so that one factor is unsigned; 2 x 128 x 127 fit. */
-RW_AVX2 static float dot_q8_0(const void *packed, size_t count, const rw_int8_rows *x) {
-    enum { BYTES = 34 };
-    const uint8_t *in = packed;
-    const __m256i one = _mm256_set1_epi16(1);
-    __m256 sum = _mm256_setzero_ps();
-    for (size_t i = 0; i < count / RW_RUN; i++, in += BYTES) {
-        _mm_prefetch((const char *)in + AHEAD, _MM_HINT_T0);
-        __m256i w = rw_load256(in + 2), q = rw_load256((const uint8_t *)x->q + i * RW_RUN);
-        __m256i p = _mm256_maddubs_epi16(_mm256_abs_epi8(w), _mm256_sign_epi8(q, w));
-        __m256 scale = _mm256_mul_ps(rw_half256(in), _mm256_set1_ps(x->scale[i]));
-        sum = _mm256_fmadd_ps(_mm256_cvtepi32_ps(_mm256_madd_epi16(p, one)), scale, sum);
+RW_AVX2_INLINE void ask_for(const rows4 *r, size_t at) {
+    _mm_prefetch((const char *)r->w0 + at, _MM_HINT_T1);
+    _mm_prefetch((const char *)r->w1 + at, _MM_HINT_T1);
+    _mm_prefetch((const char *)r->w2 + at, _MM_HINT_T1);
+    _mm_prefetch((const char *)r->w3 + at, _MM_HINT_T1);
+}
+
+/* A block of each row; x's run `at` is its first. */
+RW_AVX2_INLINE rows4 add_block(const rw_type256 type, rows4 r, const rw_int8_rows *x, size_t at,
+                               size_t ahead) {
+    for (size_t i = 0; i < type.runs; i++, at++) {
+        const x_run run = {rw_load256((const uint8_t *)x->q + at * RW_RUN),
+                           _mm256_broadcast_ss(x->scale + at),
+                           x->offset + (type.halves ? 2 : 1) * at};
+        if (i % 2 == 0)
+            ask_for(&r, ahead + i * type.bytes / type.runs);
+        r.s0 = add_run(type, r.w0, i, run, r.s0);
+        r.s1 = add_run(type, r.w1, i, run, r.s1);
+        r.s2 = add_run(type, r.w2, i, run, r.s2);
+        r.s3 = add_run(type, r.w3, i, run, r.s3);
     }
-    return sum_of(sum);
+    r.w0 += type.bytes, r.w1 += type.bytes, r.w2 += type.bytes, r.w3 += type.bytes;
+    return r;
 }
 
-RW_AVX2 static float dot_q4_0(const void *packed, size_t count, const rw_int8_rows *x) {
-    return dot_runs(rw_q4_0, packed, count, x);
-}
-RW_AVX2 static float dot_q4_1(const void *packed, size_t count, const rw_int8_rows *x) {
-    return dot_runs(rw_q4_1, packed, count, x);
-}
-RW_AVX2 static float dot_q5_0(const void *packed, size_t count, const rw_int8_rows *x) {
-    return dot_runs(rw_q5_0, packed, count, x);
-}
-RW_AVX2 static float dot_q5_1(const void *packed, size_t count, const rw_int8_rows *x) {
-    return dot_runs(rw_q5_1, packed, count, x);
-}
-RW_AVX2 static float dot_q4_k(const void *packed, size_t count, const rw_int8_rows *x) {
-    return dot_runs(rw_q4_k, packed, count, x);
-}
-RW_AVX2 static float dot_q5_k(const void *packed, size_t count, const rw_int8_rows *x) {
-    return dot_runs(rw_q5_k, packed, count, x);
-}
-RW_AVX2 static float dot_q6_k(const void *packed, size_t count, const rw_int8_rows *x) {
-    return dot_runs(rw_q6_k, packed, count, x);
+/* Row `row` of the results, where there is one. */
+RW_AVX2_INLINE void put(const rw_dots *d, size_t row, row_sums s) {
+    __m128 all = _mm_add_ps(_mm256_castps256_ps128(s.sum), _mm256_extractf128_ps(s.sum, 1));
+    all = _mm_add_ps(all, _mm_movehl_ps(all, all));
+    all = _mm_add_ss(_mm_add_ss(all, _mm_movehdup_ps(all)), s.minima);
+    if (row < d->rows)
+        d->out[row] = _mm_cvtss_f32(all);
 }
 
-const rw_int8_dot_fn rw_avx2_int8_dot[RW_ELEMENT_COUNT] = {
-    [RW_ELEMENT_Q8_0] = dot_q8_0, [RW_ELEMENT_Q4_0] = dot_q4_0, [RW_ELEMENT_Q4_1] = dot_q4_1,
-    [RW_ELEMENT_Q5_0] = dot_q5_0, [RW_ELEMENT_Q5_1] = dot_q5_1, [RW_ELEMENT_Q4_K] = dot_q4_k,
-    [RW_ELEMENT_Q5_K] = dot_q5_k, [RW_ELEMENT_Q6_K] = dot_q6_k,
-};
+typedef struct int8_dots {
+    const rw_dots *dots;
+    const rw_int8_rows *x;
+} int8_dots;
+
+RW_AVX2_INLINE void dot_blocks(const rw_type256 type, void *user) {
+    const rw_dots *d = ((const int8_dots *)user)->dots;
+    const rw_int8_rows *x = ((const int8_dots *)user)->x;
+    const row_sums zero = {_mm256_setzero_ps(), _mm_setzero_ps()};
+    size_t apart = rw_tiles_of(d->rows, ROWS), last = d->rows - 1, ahead = rw_dots_ahead(d);
+    for (size_t row = 0; row < apart; row++) {
+        rows4 r = {d->weights + row * d->apart,
+                   d->weights + rw_min_size(row + apart, last) * d->apart,
+                   d->weights + rw_min_size(row + 2 * apart, last) * d->apart,
+                   d->weights + rw_min_size(row + 3 * apart, last) * d->apart,
+                   zero,
+                   zero,
+                   zero,
+                   zero};
+        for (size_t at = 0; at < d->columns / RW_RUN; at += type.runs)
+            r = add_block(type, r, x, at, ahead);
+        put(d, row, r.s0), put(d, row + apart, r.s1);
+        put(d, row + 2 * apart, r.s2), put(d, row + 3 * apart, r.s3);
+    }
+}
+
+RW_AVX2 void rw_avx2_int8_dots(const rw_dots *dots, const rw_int8_rows *x) {
+    rw_with_type256(dots->element, dot_blocks, &(int8_dots){dots, x});
+}
 
 const rw_cpu_int8 rw_avx2_int8 = {
     .panel = PANEL,
@@ -388,7 +374,7 @@ const rw_cpu_int8 rw_avx2_int8 = {
     .unpack = rw_avx2_int8_unpack,
     .split = split,
     .multiply = multiply_fns,
-    .dot = rw_avx2_int8_dot,
+    .dots = rw_avx2_int8_dots,
 };
 
 #endif

@@ -156,7 +156,7 @@ const rw_cpu_int8 rw_avx512_int8 = {
     .quantize = rw_avx2_quantize,
     .unpack = rw_avx2_int8_unpack,
     .multiply = multiply_fns,
-    .dot = rw_avx2_int8_dot,
+    .dots = rw_avx2_int8_dots,
 };
 
 #endif

@@ -90,18 +90,21 @@ static float dot(const float *a, const float *b, size_t n) {
 
 enum { PIECE = 256 }; /* whole blocks of every type */
 
-/* x times a row of weights, which are widened piece by piece. */
-static float product(const rw_linear *linear, size_t row, const float *x) {
+/* Row `row` of weights times rows of x; weights are widened piece by piece, each for all of them.
+ */
+static void products(const rw_linear *linear, size_t row, const float *x, size_t stride,
+                     size_t rows, double *total /* [rows] */) {
     const uint8_t *weights = weights_row(linear, row);
     rw_block block = rw_element_block(linear->element);
-    double total = 0.0;
+    for (size_t i = 0; i < rows; i++)
+        total[i] = 0.0;
     for (size_t k = 0; k < linear->columns; k += PIECE) {
         float wide[PIECE];
         size_t count = rw_min_size(PIECE, linear->columns - k);
         rw_widen(linear->element, weights + k / block.elements * block.bytes, count, wide);
-        total += dot(x + k, wide, count);
+        for (size_t i = 0; i < rows; i++)
+            total[i] += dot(x + i * stride + k, wide, count);
     }
-    return (float)total;
 }
 
 /* The same with x rounded to int8, run by run: integers within what has one scale. */
@@ -127,10 +130,14 @@ static float int8_product(const rw_linear *linear, size_t row, const float *x) {
     return (float)total;
 }
 
-static float any_product(const rw_linear *linear, size_t row, const float *x,
-                         rw_arithmetic arithmetic) {
+/* By one or the other; at most ROW_TILE rows. */
+static void any_products(const rw_linear *linear, size_t row, const float *x, size_t stride,
+                         size_t rows, rw_arithmetic arithmetic, double *total) {
     bool int8 = arithmetic == RW_ARITHMETIC_INT8 && rw_run_types[linear->element].unpack;
-    return int8 ? int8_product(linear, row, x) : product(linear, row, x);
+    if (!int8)
+        products(linear, row, x, stride, rows, total);
+    for (size_t i = 0; int8 && i < rows; i++)
+        total[i] = int8_product(linear, row, x + i * stride);
 }
 
 enum { COLUMN_TILE = 64 };
@@ -149,11 +156,13 @@ static void linear_run(const rw_cpu_isa *isa, const rw_op *op, size_t tile, void
     size_t first = tile % across * COLUMN_TILE;
     size_t last = rw_min_size(first + COLUMN_TILE, o->linear->rows);
     const float *bias = o->bias.buffer ? rw_f32(&o->bias, 0, 0) : NULL;
-    for (; row < end; row++)
-        for (size_t j = first; j < last; j++)
-            rw_f32(&o->out, row, 0)[j] =
-                any_product(o->linear, j, rw_f32(&o->x, row, 0), o->arithmetic) +
-                (bias ? bias[j] : 0.0f);
+    double total[ROW_TILE];
+    for (size_t j = first; j < last; j++) {
+        any_products(o->linear, j, rw_f32(&o->x, row, 0), o->x.stride[0], end - row, o->arithmetic,
+                     total);
+        for (size_t i = row; i < end; i++)
+            rw_f32(&o->out, i, 0)[j] = (float)total[i - row] + (bias ? bias[j] : 0.0f);
+    }
 }
 
 static const rw_cpu_kernel ref_linear = {.tiles = linear_tiles, .run = linear_run};
@@ -338,7 +347,9 @@ static void loss_run(const rw_cpu_isa *isa, const rw_op *op, size_t row, void *s
     int32_t target = o->target.buffer ? *rw_i32(&o->target, row) : -1, best = 0;
     double max = -INFINITY, total = 0.0, wanted = NAN;
     for (size_t token = 0; token < o->linear->rows; token++) {
-        double logit = capped(any_product(o->linear, token, x, o->arithmetic), o->softcap);
+        double logit;
+        any_products(o->linear, token, x, 0, 1, o->arithmetic, &logit);
+        logit = capped((float)logit, o->softcap);
         if (logit > max) {
             total = total * exp(max - logit) + 1.0;
             max = logit;

@@ -95,14 +95,15 @@ void rw_dots_rest(const rw_dots *d, size_t done) {
     }
 }
 
-static void one_row(const rw_weights_tile *t) {
-    t->isa->dots(&(rw_dots){.element = t->linear->element,
-                            .weights = rw_weights_at(t->linear, t->first, 0),
-                            .apart = rw_element_bytes(t->linear->element, t->linear->columns),
-                            .rows = t->count,
-                            .columns = t->linear->columns,
-                            .x = t->x,
-                            .out = t->c});
+/* The first row of x. */
+static rw_dots dots_of(const rw_weights_tile *t) {
+    return (rw_dots){.element = t->linear->element,
+                     .weights = rw_weights_at(t->linear, t->first, 0),
+                     .apart = rw_element_bytes(t->linear->element, t->linear->columns),
+                     .rows = t->count,
+                     .columns = t->linear->columns,
+                     .x = t->x,
+                     .out = t->c};
 }
 
 /* W's rows are widened piece by piece, each for all rows of x: these are now the weights. */
@@ -165,8 +166,14 @@ static void pack_code_columns(const rw_weights_tile *t, const packed_codes *p, s
         uint8_t *codes = p->stage + i * RW_STAGE_STRIDE * sizeof(float);
         float *scale = p->scale + steps + i, *minimum = p->minimum + minima + i;
         if (i < there)
-            t->isa->int8->unpack[t->linear->element](rw_weights_at(t->linear, t->first + j + i, k),
-                                                     depth, codes, scale, minimum, panel);
+            t->isa->int8->unpack(
+                &(rw_int8_unpacking){.element = t->linear->element,
+                                     .packed = rw_weights_at(t->linear, t->first + j + i, k),
+                                     .count = depth,
+                                     .codes = codes,
+                                     .scale = scale,
+                                     .minimum = minimum,
+                                     .apart = panel});
         else
             empty_row(codes, depth, scale, minimum, panel);
     }
@@ -212,26 +219,25 @@ static void many_int8_rows(const rw_weights_tile *t) {
 }
 
 static void few_int8_rows(const rw_weights_tile *t) {
-    for (size_t j = 0; j < t->count; j++) {
-        const uint8_t *weights = rw_weights_at(t->linear, t->first + j, 0);
-        for (size_t row = 0; row < t->rows; row++) {
-            rw_int8_rows x = *t->int8;
-            x.q += row * x.columns;
-            x.scale += row * x.runs;
-            x.offset += row * x.steps;
-            t->c[row * t->ldc + j] =
-                t->isa->int8->dot[t->linear->element](weights, t->linear->columns, &x);
-        }
+    rw_dots dots = dots_of(t);
+    for (size_t row = 0; row < t->rows; row++) {
+        rw_int8_rows x = *t->int8;
+        x.q += row * x.columns;
+        x.scale += row * x.runs;
+        x.offset += row * x.steps;
+        dots.out = t->c + row * t->ldc;
+        t->isa->int8->dots(&dots, &x);
     }
 }
 
 void rw_times_weights(const rw_weights_tile *tile) {
+    const rw_dots dots = dots_of(tile);
     if (tile->int8 && tile->rows <= RW_FEW_ROWS)
         few_int8_rows(tile);
     else if (tile->int8)
         many_int8_rows(tile);
     else if (tile->rows == 1)
-        one_row(tile);
+        tile->isa->dots(&dots);
     else if (tile->rows <= RW_FEW_ROWS)
         few_rows(tile);
     else

@@ -114,26 +114,33 @@ enum {
 };
 
 typedef void (*rw_int8_multiply_fn)(const rw_int8_product *product);
-typedef float (*rw_int8_dot_fn)(const void *packed, size_t count, const rw_int8_rows *x);
-/* Scales and minima of consecutive steps go `apart` floats apart. */
-typedef void (*rw_int8_unpack_fn)(const void *packed, size_t count, uint8_t *codes, float *scale,
-                                  float *minimum, size_t apart);
+
+/* Codes [count], scales and minima of a row; those of consecutive steps go `apart` floats apart. */
+typedef struct rw_int8_unpacking {
+    rw_element element;
+    const uint8_t *packed;
+    size_t count;
+    uint8_t *codes;
+    float *scale, *minimum;
+    size_t apart;
+} rw_int8_unpacking;
 
 typedef struct rw_cpu_int8 {
     size_t panel; /* as in rw_cpu_weights, like `turn`: of four codes at a time */
     void (*turn)(const float *from, size_t depth, float *to, size_t panel);
     /* As rw_quantize_run, for `runs`. */
     void (*quantize)(const float *x, size_t runs, int8_t *q, float *scale);
-    const rw_int8_unpack_fn *unpack; /* [RW_ELEMENT_COUNT], like the next two */
-    const rw_int8_multiply_fn *multiply;
-    const rw_int8_dot_fn *dot;
+    void (*unpack)(const rw_int8_unpacking *unpacking);
+    const rw_int8_multiply_fn *multiply; /* [RW_ELEMENT_COUNT] */
+    /* With `x`, one row, instead of the dots' own. */
+    void (*dots)(const rw_dots *dots, const rw_int8_rows *x);
     /* Of codes of eight bits four stay, the others go to `high`; NULL: they are taken whole. */
     void (*split)(uint8_t *codes, size_t bytes, uint8_t *high);
 } rw_cpu_int8;
 
 extern const rw_cpu_int8 rw_avx2_int8, rw_avx512_int8;
-extern const rw_int8_unpack_fn rw_avx2_int8_unpack[RW_ELEMENT_COUNT];
-extern const rw_int8_dot_fn rw_avx2_int8_dot[RW_ELEMENT_COUNT];
+void rw_avx2_int8_unpack(const rw_int8_unpacking *unpacking);
+void rw_avx2_int8_dots(const rw_dots *dots, const rw_int8_rows *x);
 void rw_avx2_quantize(const float *x, size_t runs, int8_t *q, float *scale);
 
 /* ---- a tile ---------------------------------------------------------------------------------- */
