@@ -34,14 +34,6 @@ RW_AVX2_INLINE __m256i rw_load256(const uint8_t *at) {
     return _mm256_loadu_si256((const __m256i *)(const void *)at);
 }
 
-/* The scales of eight blocks of Q8_0. */
-RW_AVX2_INLINE void rw_q8_0_scales(const uint8_t *blocks, float *out) {
-    uint16_t halves[8];
-    for (int i = 0; i < 8; i++)
-        memcpy(&halves[i], blocks + 34 * i, sizeof halves[i]);
-    _mm256_storeu_ps(out, _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(void *)halves)));
-}
-
 /* 16 bytes to 32 nibbles: the low ones first. */
 RW_AVX2_INLINE __m256i rw_nibbles256(const uint8_t *at) {
     __m128i both = _mm_loadu_si128((const __m128i *)(const void *)at);
