@@ -112,28 +112,36 @@ static void test_refused_reset(void **state) {
     test_model_close(&m);
 }
 
-/* Beyond the window, then again from the start: nothing is left of the longer table. */
+/* `far` tokens, then `n` from the start: nothing is left of what was read before. */
+static void check_reset(const test_model *m, const rw_rope_set *set, size_t far, size_t n) {
+    rw_session *session;
+    rw_error err = {0};
+    int32_t tokens[MOST + 1];
+    double nll[1];
+    rw_outputs last = {.first = n - 1, .count = 1, .target = tokens + n, .nll = nll};
+    rw_session_options options = {.rope = set, .capacity = 700, .growing = true};
+    test_some_tokens(tokens, MOST + 1);
+    double want = read_growing(m, &options, tokens, n, 1, n);
+    assert_ok(rw_session_create(m->model, &options, &session, &err));
+    assert_ok(rw_session_forward(session, tokens, far, NULL, NULL, &err));
+    assert_ok(rw_session_reset(session, NULL, &err));
+    assert_ok(rw_session_forward(session, tokens, n, &last, NULL, &err));
+    assert_true(nll[0] == want);
+    rw_session_free(session);
+}
+
+/* From beyond the window and inside it, where no table changes; one layer's cache has moved. */
 static void test_reset(void **state) {
     (void)state;
     test_model m;
     rw_rope_set set;
-    rw_session *session;
-    rw_error err = {0};
-    int32_t tokens[601];
-    double nll[1];
-    rw_outputs last = {.first = 499, .count = 1, .target = tokens + 500, .nll = nll};
-    test_some_tokens(tokens, 601);
     test_model_open(&m, TINY, 2, RW_CPU_BEST);
+    m.arch.layers[1].kind = RW_LAYER_SLIDING;
+    m.arch.layers[1].window = 50;
     for (int i = 0; i < 2; i++) {
         test_scale(&m, i ? RW_ROPE_LONGROPE : RW_ROPE_DYNAMIC, &set);
-        rw_session_options options = {.rope = &set, .capacity = 600, .growing = true};
-        double want = read_growing(&m, &options, tokens, 500, 1, 500);
-        assert_ok(rw_session_create(m.model, &options, &session, &err));
-        assert_ok(rw_session_forward(session, tokens, 600, NULL, NULL, &err));
-        assert_ok(rw_session_reset(session, NULL, &err));
-        assert_ok(rw_session_forward(session, tokens, 500, &last, NULL, &err));
-        assert_true(nll[0] == want);
-        rw_session_free(session);
+        check_reset(&m, &set, 650, 500);
+        check_reset(&m, &set, 400, 300);
     }
     test_model_close(&m);
 }
