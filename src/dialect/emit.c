@@ -41,38 +41,70 @@ static void one_line(rw_buf *out, rw_str text, const rw_json *node) {
     }
 }
 
-static void block_text(rw_buf *out, rw_str text, const rw_json *block, const rw_json *level,
-                       const rw_rope_spec *spec) {
+static void member_number(rw_buf *out, const char *key, double value) {
+    char number[32];
+    rw_format_double(number, value, true);
+    rw_buf_format(out, ", \"%s\": %s", key, number);
+}
+
+/* What an override must say again, because it replaces the block and what a class has put into it:
+   theta, and the part of the head that rotates. */
+typedef struct repeated {
+    double theta;
+    double partial; /* NaN: nothing to say */
+} repeated;
+
+static void block_text(rw_buf *out, rw_str text, const rw_json *block, const repeated *again) {
+    bool theta = false, partial = false, type = false;
     rw_buf_char(out, '{');
-    bool theta = false, first = true;
     for (const rw_json *n = block ? block->first : NULL; n; n = n->next) {
         if (rw_str_is(n->key, "type"))
             continue;
-        theta |= rw_str_is(n->key, "rope_theta") || n->type == RW_JSON_OBJECT;
-        rw_buf_text(out, first ? "" : ", ");
+        bool nested = n->type == RW_JSON_OBJECT;
+        theta |= nested || rw_str_is(n->key, "rope_theta");
+        partial |= nested || rw_str_is(n->key, "partial_rotary_factor");
+        rw_buf_text(out, type ? ", " : "");
         rw_json_quote(out, n->key);
         rw_buf_text(out, ": ");
         one_line(out, text, n);
-        first = false;
+        type = true;
     }
-    if (!block) {
+    if (!type)
         rw_buf_text(out, "\"rope_type\": \"default\"");
-        first = false;
-    }
-    if (!theta) { /* a block without theta resets it to the class default */
-        char number[32];
-        const rw_json *own = rw_json_get(level, "rope_theta");
-        rw_format_double(number, rw_json_number_or(own, spec->theta), true);
-        rw_buf_format(out, "%s\"rope_theta\": %s", first ? "" : ", ", number);
-    }
+    if (!theta)
+        member_number(out, "rope_theta", again->theta);
+    if (!partial && !isnan(again->partial))
+        member_number(out, "partial_rotary_factor", again->partial);
     rw_buf_char(out, '}');
+}
+
+/* The families with a table per layer type want an object of blocks, however the file spells it. */
+static void layers_text(rw_buf *out, rw_str text, const rw_json *block, const rw_rope_set *set,
+                        const repeated *again) {
+    const rw_rope_group *sliding = rw_rope_set_find(set, RW_LAYERS_SLIDING);
+    if (!sliding || sliding->layers != RW_LAYERS_SLIDING || rw_hf_is_nested(block)) {
+        block_text(out, text, block, again);
+        return;
+    }
+    rw_buf_text(out, "{\"full_attention\": ");
+    block_text(out, text, block, again);
+    rw_buf_text(out, ", \"sliding_attention\": {\"rope_type\": \"default\"");
+    member_number(out, "rope_theta", sliding->spec.theta);
+    rw_buf_text(out, "}}");
+}
+
+/* Where the language model's config is once it is loaded: vision models whose file keeps its keys
+   at the top have it in text_config all the same. */
+static const char *loaded_path(const rw_source *source) {
+    bool vision = !rw_json_is_null(rw_json_get(source->language, "vision_config"));
+    return !source->language_path[0] && vision ? "text_config" : source->language_path;
 }
 
 /* {"text_config": {"rope_parameters": {...}}} around the block. */
 static void nested(rw_buf *out, const rw_source *source, const char *key, const char *block) {
     unsigned depth = 1;
     rw_buf_char(out, '{');
-    for (const char *at = source->language_path; *at; depth++) {
+    for (const char *at = loaded_path(source); *at; depth++) {
         size_t size = strcspn(at, ".");
         rw_buf_format(out, "\"%.*s\": {", (int)size, at);
         at += size + (at[size] == '.');
@@ -96,19 +128,22 @@ static void emit_sglang(rw_buf *out, const rw_source *source, const char *block,
     rw_buf_format(out, "' --context-length %llu\n", (ull)context);
 }
 
+/* `head_dim`: to be stated because the class leaves it null; 0: no need. */
 static void emit_transformers(rw_buf *out, const rw_source *source, const char *block,
-                              uint64_t context, bool five) {
-    const char *dot = source->language_path[0] ? "." : "";
+                              uint64_t context, uint64_t head_dim, bool five) {
+    const char *path = five ? loaded_path(source) : source->language_path;
+    const char *dot = path[0] ? "." : "";
     rw_buf_format(out,
                   "# transformers %s: set before the model is built; afterwards it has no effect\n"
                   "import json\nfrom transformers import AutoConfig, AutoModelForCausalLM\n"
                   "config = AutoConfig.from_pretrained(\"MODEL\")\n"
                   "config%s%s.%s = json.loads('%s')\n"
-                  "config%s%s.max_position_embeddings = %llu\n"
-                  "model = AutoModelForCausalLM.from_pretrained(\"MODEL\", config=config)\n",
-                  five ? "5" : "4.56 or later 4.x", dot, source->language_path,
-                  five ? "rope_parameters" : "rope_scaling", block, dot, source->language_path,
-                  (ull)context);
+                  "config%s%s.max_position_embeddings = %llu\n",
+                  five ? "5" : "4.56 or later 4.x", dot, path,
+                  five ? "rope_parameters" : "rope_scaling", block, dot, path, (ull)context);
+    if (head_dim)
+        rw_buf_format(out, "config%s%s.head_dim = %llu\n", dot, path, (ull)head_dim);
+    rw_buf_text(out, "model = AutoModelForCausalLM.from_pretrained(\"MODEL\", config=config)\n");
 }
 
 static void emit_llama_cpp(rw_buf *out, const rw_rope_spec *spec, uint64_t context) {
@@ -152,6 +187,11 @@ static bool has_baked_factors(const rw_source *source) {
     return group && rw_gguf_needs_factors(&group->spec);
 }
 
+static uint64_t added_head_dim(const rw_source *source, const rw_json *level) {
+    bool stated = !rw_json_is_null(rw_json_get(source->language, "head_dim"));
+    return stated ? 0 : rw_json_u64_or(rw_json_get(level, "head_dim"), 0);
+}
+
 static rw_status emit_hf(rw_runtime runtime, const rw_source *source, const rw_rope_set *set,
                          uint64_t context, rw_buf *out, rw_error *err) {
     rw_str text;
@@ -160,7 +200,17 @@ static rw_status emit_hf(rw_runtime runtime, const rw_source *source, const rw_r
     const rw_json *node = written_block(source, set, context, 1u << runtime, &text, &level, err);
     if (!level)
         return err ? err->status : RW_ERR_INTERNAL;
-    block_text(&block, text, node, level, &rw_primary_group(set)->spec);
+    const rw_rope_spec *spec = &rw_primary_group(set)->spec;
+    bool four = runtime == RW_TRANSFORMERS4 || runtime == RW_TRANSFORMERS4_EARLY;
+    bool layers = runtime == RW_TRANSFORMERS5 || runtime == RW_VLLM;
+    double partial = spec->partial_rotary_factor;
+    const repeated again = {.theta =
+                                rw_json_number_or(rw_json_get(level, "rope_theta"), spec->theta),
+                            .partial = !four && partial > 0 && partial < 1 ? partial : NAN};
+    if (layers)
+        layers_text(&block, text, node, set, &again);
+    else
+        block_text(&block, text, node, &again);
     rw_buf_char(&block, 0);
     if (block.failed)
         out->failed = true;
@@ -169,7 +219,8 @@ static rw_status emit_hf(rw_runtime runtime, const rw_source *source, const rw_r
     else if (runtime == RW_SGLANG)
         emit_sglang(out, source, block.data, context);
     else
-        emit_transformers(out, source, block.data, context, runtime == RW_TRANSFORMERS5);
+        emit_transformers(out, source, block.data, context, added_head_dim(source, level),
+                          runtime == RW_TRANSFORMERS5);
     rw_buf_free(&block);
     return RW_OK;
 }
@@ -181,7 +232,9 @@ rw_status rw_dialect_emit(rw_runtime runtime, const rw_source *source, const rw_
     bool gguf = rw_checkpoint_format(source->checkpoint) == RW_FORMAT_GGUF;
     rw_buf text = {.ctx = source->arena->ctx};
     rw_error ignored;
-    if (!group || (gguf && runtime != RW_LLAMA_CPP))
+    const rw_model_type *type = rw_model_type_of(source);
+    bool deaf = (type->fails | type->ignores) & 1u << runtime; /* its class takes no block */
+    if (!group || (gguf && runtime != RW_LLAMA_CPP) || deaf)
         return RW_OK;
     if (runtime == RW_LLAMA_CPP) {
         if (!llama_cpp_flags_suffice(&group->spec) || has_baked_factors(source))

@@ -290,6 +290,46 @@ static void blocks_that_a_class_refuses(void **state) {
     }
 }
 
+/* An override replaces the whole block, in the config as transformers 5 has loaded it. */
+static void emitted_blocks_say_all(void **state) {
+    (void)state;
+    static const struct {
+        const char *keys, *says;
+    } rows[] = {
+        {"\"model_type\":\"gpt_neox\",\"rotary_pct\":0.25", "\"partial_rotary_factor\": 0.25}"},
+        {"\"model_type\":\"glm4\"", "\"partial_rotary_factor\": 0.5}"},
+        {"\"model_type\":\"llama\"", "\"rope_theta\": 10000.0}'"},
+        {"\"model_type\":\"gemma3_text\"",
+         "config.rope_parameters = json.loads('{\"full_attention\": {"},
+        {"\"model_type\":\"gemma3_text\"",
+         "\"sliding_attention\": {\"rope_type\": \"default\", \"rope_theta\": 10000.0}}')"},
+        {"\"model_type\":\"qwen2_vl\",\"vision_config\":{}",
+         "config.text_config.rope_parameters = "},
+        {"\"model_type\":\"mixtral\"", "config.head_dim = 128\n"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char text[512];
+        opened o;
+        rw_error err = {0};
+        const char *emitted = NULL;
+        rw_rope_set *set = calloc(1, sizeof *set);
+        snprintf(text, sizeof text,
+                 "{%s," DIMS "\"rope_theta\":10000.0,\"max_position_embeddings\":4096}",
+                 rows[i].keys);
+        open_text(&o, text);
+        assert_ok(rw_dialect_read(RW_TRANSFORMERS5, &o.source, set, NULL, &err));
+        rw_rope_spec *spec = &set->group[0].spec;
+        spec->method = RW_ROPE_YARN;
+        spec->factor = 2;
+        spec->original_context = 4096;
+        assert_ok(rw_dialect_emit(RW_TRANSFORMERS5, &o.source, set, 8192, &emitted, &err));
+        if (!strstr(emitted, rows[i].says))
+            fail_msg("%s\n%s", rows[i].says, emitted);
+        close_opened(&o);
+        free(set);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(hunyuan_alpha_changes_the_base),
@@ -302,6 +342,7 @@ int main(void) {
         cmocka_unit_test(unknown_layer_types_are_refused),
         cmocka_unit_test(one_table_or_several),
         cmocka_unit_test(blocks_that_a_class_refuses),
+        cmocka_unit_test(emitted_blocks_say_all),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
