@@ -17,6 +17,8 @@ PROGRAM = os.path.abspath(sys.argv[1])
 SOURCE = pathlib.Path(sys.argv[2]).resolve()
 TINY = SOURCE / "models" / "tiny"
 DATA = TINY / "heldout.jsonl"
+SANITIZED = any(name in pathlib.Path(PROGRAM).read_bytes() for name in (b"__asan_init",
+                                                                        b"__tsan_init"))
 TIMEOUT = float(os.environ.get("RW_TEST_TIMEOUT", 280))
 
 

@@ -7,12 +7,15 @@ import subprocess
 import time
 
 import common
-from common import PROGRAM, TINY, environment, expect, main, run
+from common import PROGRAM, SANITIZED, TINY, Skip, environment, expect, main, run
 
 LENGTH = 8192  # with a limit below it; by default a sequence is long from 16384 on
 
 
 def measure(folder, length, *more):
+    if SANITIZED:
+        raise Skip("takes minutes under a sanitizer, where test_measure_journal and test_model_saved "
+                   "do the same on less")
     path = folder / f"tokens{length}.jsonl"
     if not path.exists():
         tokens = [(i * 7919 + i // 13 * 31 + 5) % 4000 for i in range(length + 1)]

@@ -9,11 +9,9 @@ import json
 import os
 import pathlib
 
-from common import DATA, PROGRAM, TIMEOUT, TINY, Skip, expect, main, run
+from common import DATA, SANITIZED, TIMEOUT, TINY, Skip, expect, main, run
 
 SHARE = 0.05
-SANITIZED = any(name in pathlib.Path(PROGRAM).read_bytes() for name in (b"__asan_init",
-                                                                        b"__tsan_init"))
 
 
 def tokens_file(folder, count, vocabulary=4000):
