@@ -15,6 +15,15 @@ static rw_status run(cli *c, void *given, char **json, rw_error *err) {
     return rw_inspect(c->ctx, options, json, err);
 }
 
+/* Why a runtime has no list of rotations: the last diagnostic of its object says it. */
+static const char *unread(const rw_json *reader) {
+    const rw_json *list = rw_json_get(reader, "diagnostics"), *last = NULL;
+    for (const rw_json *d = list ? list->first : NULL; d; d = d->next)
+        last = d;
+    rw_str code = rw_json_string_or(rw_json_get(last, "code"), "");
+    return rw_str_is(code, "dialect.not_known") ? "not known" : "cannot load it";
+}
+
 static void show_readers(cli *c, const rw_json *readers) {
     static const char *const headings[] = {"runtime", "layers",    "method", "theta", "factor",
                                            "ramp",    "attention", "logits", "serves"};
@@ -27,7 +36,7 @@ static void show_readers(cli *c, const rw_json *readers) {
                  r->key.data);
         if (r->type != RW_JSON_ARRAY) {
             cli_table_cell(&table, "%s", name);
-            cli_table_cell(&table, "cannot load it");
+            cli_table_cell(&table, "%s", unread(r));
             for (int i = 2; i < COLUMNS; i++)
                 cli_table_cell(&table, "-");
             continue;

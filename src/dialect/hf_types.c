@@ -4,23 +4,73 @@
  */
 #include "dialect/internal.h"
 
-typedef enum kind { POSITIVE_NUMBER, BLOCK } kind;
+typedef enum kind { POSITIVE_NUMBER, WINDOW, BLOCK, TEXT } kind;
 
-static const struct {
+static const char *const kind_words[] = {"a number above zero", "a whole number of tokens",
+                                         "an object", "a text"};
+
+typedef struct typed_key {
     const char *key;
     kind kind;
-} keys[] = {
+} typed_key;
+
+static const typed_key of_config[] = {
     {"rope_theta", POSITIVE_NUMBER},
-    {"max_position_embeddings", POSITIVE_NUMBER},
+    {"max_position_embeddings", WINDOW},
+    {"n_positions", WINDOW},
+    {"n_ctx", WINDOW},
+    {"seq_length", WINDOW},
+    {"max_sequence_length", WINDOW},
+    {"max_seq_len", WINDOW},
+    {"original_max_position_embeddings", WINDOW},
     {"rope_scaling", BLOCK},
     {"rope_parameters", BLOCK},
+    {NULL, BLOCK},
+};
+static const typed_key of_block[] = {
+    {"rope_type", TEXT},
+    {"type", TEXT},
+    {"original_max_position_embeddings", WINDOW},
+    {NULL, BLOCK},
 };
 
 static bool is_fine(const rw_json *node, kind wanted) {
     if (rw_json_is_null(node))
         return true;
-    return wanted == BLOCK ? node->type == RW_JSON_OBJECT
-                           : node->type == RW_JSON_NUMBER && node->number > 0;
+    switch (wanted) {
+    case POSITIVE_NUMBER:
+        return node->type == RW_JSON_NUMBER && node->number > 0;
+    case WINDOW:
+        return rw_json_u64_or(node, 0) > 0;
+    case BLOCK:
+        return node->type == RW_JSON_OBJECT;
+    default:
+        return node->type == RW_JSON_STRING;
+    }
+}
+
+static rw_status check_keys(const rw_source *source, const rw_json *object, const char *path,
+                            const typed_key *keys, rw_error *err) {
+    for (; keys->key; keys++) {
+        const rw_json *node = rw_json_get(object, keys->key);
+        if (!is_fine(node, keys->kind))
+            return rw_fail_at(err, RW_ERR_INPUT, "dialect.bad_value",
+                              rw_join_path(source, path, keys->key), node->begin,
+                              "%s must be %s: correct it, or remove it if the default is meant",
+                              keys->key, kind_words[keys->kind]);
+    }
+    return RW_OK;
+}
+
+/* A block, and those per layer type in it. */
+static rw_status check_block(const rw_source *source, const char *key, rw_error *err) {
+    const rw_json *block = rw_json_get(source->language, key);
+    const char *path = rw_join_path(source, source->language_path, key);
+    RW_TRY(check_keys(source, block, path, of_block, err));
+    for (const rw_json *n = block ? block->first : NULL; n; n = n->next)
+        if (n->type == RW_JSON_OBJECT)
+            RW_TRY(check_keys(source, n, path, of_block, err));
+    return RW_OK;
 }
 
 /* ---- numbers that are not finite ------------------------------------------------------------- */
@@ -89,16 +139,11 @@ static rw_status check_finite(const rw_source *source, rw_error *err) {
     return RW_OK;
 }
 
+/* ---- the whole ------------------------------------------------------------------------------- */
+
 rw_status rw_hf_check_types(const rw_source *source, rw_error *err) {
     RW_TRY(check_finite(source, err));
-    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
-        const rw_json *node = rw_json_get(source->language, keys[i].key);
-        if (is_fine(node, keys[i].kind))
-            continue;
-        return rw_fail_at(err, RW_ERR_INPUT, "dialect.bad_value",
-                          rw_join_path(source, source->language_path, keys[i].key), node->begin,
-                          "%s must be %s: correct it, or remove it if the default is meant",
-                          keys[i].key, keys[i].kind == BLOCK ? "an object" : "a number above zero");
-    }
-    return RW_OK;
+    RW_TRY(check_keys(source, source->language, source->language_path, of_config, err));
+    RW_TRY(check_block(source, "rope_scaling", err));
+    return check_block(source, "rope_parameters", err);
 }

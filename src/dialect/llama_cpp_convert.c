@@ -129,9 +129,11 @@ static rw_status convert_group(const rw_source *source, rw_rope_group *group,
 rw_status rw_llama_cpp_convert(const rw_source *source, rw_rope_set *out,
                                rw_diagnostics *diagnostics, rw_error *err) {
     if (!rw_model_type_of(source)->gguf)
-        return rw_fail(err, RW_ERR_INPUT, "dialect.unreadable", "model_type",
-                       "llama.cpp's converter is not known to take the model type \"%s\"",
-                       source->arch.model_type);
+        return rw_fail(
+            err, RW_ERR_INPUT, "dialect.not_known", "model_type",
+            "whether llama.cpp's converter takes the model type \"%s\", and what it makes "
+            "of it, is not known here",
+            source->arch.model_type);
     RW_TRY(rw_hf_read_set(&rules, source, out, diagnostics, err));
     for (uint32_t i = 0; i < out->count; i++)
         RW_TRY(convert_group(source, &out->group[i], diagnostics, err));

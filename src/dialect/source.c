@@ -142,6 +142,16 @@ static void check_two_levels(rw_source *source) {
     }
 }
 
+/* Python's json.load refuses what begins with one; a patch would keep it. */
+static void note_byte_order_mark(rw_source *source) {
+    rw_str text = rw_checkpoint_config_text(source->checkpoint);
+    if (text.size >= 3 && memcmp(text.data, "\xEF\xBB\xBF", 3) == 0)
+        rw_diagnose(&source->diagnostics, "dialect.byte_order_mark", RW_WARNING, false,
+                    "config.json",
+                    "the file begins with a byte order mark: transformers does not load it so; "
+                    "save it as UTF-8 without one");
+}
+
 /* ---- architecture ---------------------------------------------------------------------------- */
 
 static void name_from_config(const rw_source *source, rw_arch *arch) {
@@ -282,6 +292,7 @@ rw_status rw_source_read(const rw_checkpoint *checkpoint, rw_arena *arena, rw_so
         RW_TRY(rw_positions_check(out, err));
         RW_TRY(read_arch_config(out, err));
         RW_TRY(rw_hf_check_types(out, err));
+        note_byte_order_mark(out);
         check_two_spellings(out);
         check_two_levels(out);
     }

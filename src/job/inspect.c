@@ -220,11 +220,14 @@ static void write_reading(rw_json_writer *w, inspection *job, rw_runtime runtime
     rw_json_end_array(w);
 }
 
-/* A runtime that cannot load this: {"diagnostics":[D]} in the place of its list. */
+/* A runtime that cannot load this, or of which that is not known: {"diagnostics":[D]} in the place
+   of its list. */
 static void write_unreadable(rw_json_writer *w, reading *r) {
     rw_diagnostics why = {.arena = r->diagnostics.arena};
     merge(&why, &r->diagnostics);
-    rw_diagnose(&why, "dialect.unreadable", RW_ERROR, true, r->error.where, "%s", r->error.message);
+    bool known = strcmp(r->error.code, "dialect.not_known") != 0;
+    rw_diagnose(&why, known ? "dialect.unreadable" : "dialect.not_known",
+                known ? RW_ERROR : RW_WARNING, true, r->error.where, "%s", r->error.message);
     rw_json_begin_object(w);
     rw_json_key(w, "diagnostics");
     rw_diagnostics_write(w, &why);

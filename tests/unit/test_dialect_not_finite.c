@@ -199,6 +199,16 @@ static void test_refused_with_its_place(void **state) {
         {"\"rope_parameters\": {\"full_attention\": {\"rope_type\": \"default\", \"rope_theta\": "
          "NaN}}",
          "rope_parameters"},
+        {"\"max_position_embeddings\": 99999999999999999999", "max_position_embeddings"},
+        {"\"max_position_embeddings\": 0.5", "max_position_embeddings"},
+        {"\"rope_scaling\": {\"rope_type\": \"yarn\", \"factor\": 2, "
+         "\"original_max_position_embeddings\": 0}",
+         "original_max_position_embeddings"},
+        {"\"rope_scaling\": {\"rope_type\": \"yarn\", \"factor\": 2, "
+         "\"original_max_position_embeddings\": -5}",
+         "original_max_position_embeddings"},
+        {"\"rope_scaling\": {\"rope_type\": 7, \"factor\": 2}", "rope_type"},
+        {"\"rope_parameters\": {\"full_attention\": {\"type\": []}}", "type"},
     };
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -217,8 +227,21 @@ static void test_refused_with_its_place(void **state) {
     }
 }
 
+static void test_byte_order_mark(void **state) {
+    (void)state;
+    const char *text = "\xEF\xBB\xBF{\"model_type\": \"qwen3\", \"hidden_size\": 64, "
+                       "\"num_attention_heads\": 4, \"num_hidden_layers\": 2, "
+                       "\"vocab_size\": 128, \"intermediate_size\": 64}";
+    rw_error err = {0};
+    opened o;
+    assert_int_equal(try_open_text(&o, text, strlen(text), &err), RW_OK);
+    assert_true(has_diagnostic(&o.source.diagnostics, "dialect.byte_order_mark"));
+    close_opened(&o);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_byte_order_mark),
         cmocka_unit_test(test_every_number),
         cmocka_unit_test(test_survives),
         cmocka_unit_test(test_refused_with_its_place),
