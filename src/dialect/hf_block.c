@@ -321,12 +321,18 @@ static found_block class_block(const rw_hf_rules *rules, const rw_source *source
         return (found_block){0};
     if (!text || rw_json_parse(source->arena, rw_str_of(text), "class", &block, NULL) != RW_OK)
         return (found_block){0};
-    if (rw_str_is(rw_hf_rope_type(block), "default")) /* nothing that would rotate otherwise */
+    rw_str type = rw_hf_rope_type(block);
+    bool nested = rw_hf_is_nested(block);
+    if (!nested && rw_str_is(type, "default")) /* nothing that would rotate otherwise */
         return (found_block){0};
+    if (nested && !rules->reads_parameters) /* such classes came with transformers 5 */
+        return (found_block){0};
+    if (nested)
+        type = rw_str_of("one per layer type");
     rw_diagnose(diagnostics, "dialect.block_default", RW_INFO, true, source->language_path,
                 "the config has no rotary block; %s takes that of the class, %.*s with factor %g",
-                rw_runtime_name(rules->runtime), (int)rw_hf_rope_type(block).size,
-                rw_hf_rope_type(block).data, rw_json_number_or(rw_json_get(block, "factor"), 1));
+                rw_runtime_name(rules->runtime), (int)type.size, type.data,
+                rw_json_number_or(rw_json_get(block, "factor"), 1));
     return (found_block){block, "rope_parameters", rules->converts};
 }
 

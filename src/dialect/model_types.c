@@ -42,7 +42,14 @@ static const rw_model_type model_types[] = {
               "\"original_max_position_embeddings\":16384,\"beta_fast\":32.0,\"beta_slow\":1.0,"
               "\"mscale\":1.0,\"mscale_all_dim\":1.0}"},
     {.hf = "mistral3", .gguf = "mistral3", .gguf_interleaved = true},
-    {.hf = "mistral4", .gguf = "mistral4", .interleaved = true, .gguf_interleaved = true},
+    {.hf = "mistral4",
+     .gguf = "mistral4",
+     .interleaved = true,
+     .gguf_interleaved = true,
+     .block = "{\"rope_type\":\"yarn\",\"rope_theta\":10000.0,\"factor\":128.0,"
+              "\"original_max_position_embeddings\":8192,\"beta_fast\":32.0,\"beta_slow\":1.0,"
+              "\"mscale\":1.0,\"mscale_all_dim\":1.0,\"llama_4_scaling_beta\":0.1,"
+              "\"partial_rotary_factor\":0.5}"},
     {.hf = "mllama_text_model",
      .gguf = "mllama",
      .theta = 5e5,
@@ -67,9 +74,10 @@ static const rw_model_type model_types[] = {
     {.hf = "internlm2", .gguf = "internlm2", .gguf_interleaved = true, .reads_partial = true},
     {.hf = "internlm3",
      .gguf = "llama",
+     .head_dim = 128,
+     .own_head_dim = true,
      .gguf_interleaved = true,
-     .gguf_factors = true,
-     .reads_partial = true},
+     .gguf_factors = true},
     {.hf = "qwen2", .gguf = "qwen2", .head_dim = 128, .window = 32768},
     {.hf = "qwen2_moe", .gguf = "qwen2moe"},
     {.hf = "qwen3", .gguf = "qwen3", .head_dim = 128, .own_head_dim = true, .window = 32768},
@@ -148,7 +156,10 @@ static const rw_model_type model_types[] = {
      .gguf = "gemma4",
      .theta = 1e6,
      .layer_types = true,
-     .reads_partial = true},
+     .reads_partial = true,
+     .block = "{\"sliding_attention\":{\"rope_type\":\"default\",\"rope_theta\":10000.0},"
+              "\"full_attention\":{\"rope_type\":\"proportional\",\"partial_rotary_factor\":0.25,"
+              "\"rope_theta\":1000000.0}}"},
     {.hf = "gpt_oss",
      .gguf = "gpt-oss",
      .theta = 1.5e5,
@@ -232,7 +243,10 @@ static const rw_model_type model_types[] = {
      .layer_types = true,
      .head_dim = 128,
      .own_head_dim = true,
-     .reads_partial = true},
+     .reads_partial = true,
+     .block = "{\"full_attention\":{\"rope_type\":\"default\",\"rope_theta\":500000.0,"
+              "\"partial_rotary_factor\":0.5},\"sliding_attention\":{\"rope_type\":\"default\","
+              "\"rope_theta\":10000.0,\"partial_rotary_factor\":1.0}}"},
     {.hf = "lfm2", .gguf = "lfm2", .theta = 1e6},
     {.hf = "apertus",
      .theta = 1.2e7,
@@ -245,6 +259,19 @@ static const rw_model_type model_types[] = {
      .block = "{\"rope_type\":\"llama3\",\"rope_theta\":1000000.0,\"factor\":16.0,"
               "\"original_max_position_embeddings\":8192,\"low_freq_factor\":1.0,"
               "\"high_freq_factor\":4.0}"},
+    {.hf = "afmoe", .head_dim = 128, .own_head_dim = true},
+    {.hf = "aria_text"},
+    {.hf = "bamba", .partial = 0.5},
+    {.hf = "diffllama"},
+    {.hf = "doge"},
+    {.hf = "dots1"},
+    {.hf = "ernie4_5_moe", .theta = 5e5, .interleaved = true},
+    {.hf = "exaone_moe"},
+    {.hf = "falcon_h1"},
+    {.hf = "flex_olmo", .theta = 5e5},
+    {.hf = "granitemoeshared"},
+    {.hf = "nanochat"},
+    {.hf = "vaultgemma", .head_dim = 256, .own_head_dim = true},
     {.hf = "granitemoe", .wants_rope_type = true},
     {.hf = "phi4_multimodal", .origin = 4096, .longrope_only = true, .reads_partial = true},
     {.hf = "recurrent_gemma", .partial = 0.5, .fails = T5, .ignores = T4 | T4_EARLY},

@@ -1,6 +1,6 @@
 /*
- * avx512_unpack.h - runs of packed weights as float32 in registers, for AVX-512. For files that
- * include vector_avx512.h; everything is inlined into loops over one type.
+ * avx512_unpack.h - runs of packed weights as float32 in registers, for AVX-512. Everything is
+ * inlined into loops over one type.
  *
  * Codes of four bits index a register: a permutation looks at the low four bits of a lane alone, so
  * the table of a run's sixteen weights, scaled once, is all the arithmetic there is.
@@ -9,6 +9,7 @@
 #define RW_BACKEND_CPU_AVX512_UNPACK_H
 
 #include "backend/cpu/unpack.h"
+#include "backend/cpu/vector_avx512.h"
 
 /* A run's 32 weights. */
 typedef struct rw_run512 {
