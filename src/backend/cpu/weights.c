@@ -111,7 +111,7 @@ static void few_rows(const rw_weights_tile *t) {
     size_t columns = t->linear->columns;
     for (size_t j = 0; j < t->count; j++)
         for (size_t k = 0; k < columns; k += RW_FEW_DEPTH) {
-            float sums[RW_FEW_ROWS];
+            float sums[RW_FEW_ROWS] = {0};
             size_t depth = rw_min_size(RW_FEW_DEPTH, columns - k);
             t->isa->widen(t->linear->element, rw_weights_at(t->linear, t->first + j, k), depth,
                           t->scratch);
