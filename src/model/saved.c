@@ -12,18 +12,19 @@
 /* Large enough to cost no calls, small enough for no plan of memory. */
 enum { STAGE_BYTES = 1 << 18 };
 
-/* Positions [from, to) on their way; either sink or source. */
+/* Positions [from, to) on their way. */
 typedef struct transfer {
     rw_session *session;
     uint64_t from, to;
+    bool out; /* to the sink; else from the source */
     const rw_row_sink *sink;
     const rw_row_source *source;
     unsigned char *stage; /* [STAGE_BYTES] */
 } transfer;
 
 static rw_status pass(const transfer *t, void *bytes, size_t size, rw_error *err) {
-    return t->sink ? t->sink->put(t->sink->user, bytes, size, err)
-                   : t->source->get(t->source->user, bytes, size, err);
+    return t->out ? t->sink->put(t->sink->user, bytes, size, err)
+                  : t->source->get(t->source->user, bytes, size, err);
 }
 
 static rw_status pass_buffer(const transfer *t, rw_buffer *buffer, size_t offset, size_t bytes,
@@ -31,10 +32,10 @@ static rw_status pass_buffer(const transfer *t, rw_buffer *buffer, size_t offset
     rw_backend *b = t->session->model->backend;
     for (size_t done = 0, size; done < bytes; done += size) {
         size = bytes - done < STAGE_BYTES ? bytes - done : STAGE_BYTES;
-        if (t->sink)
+        if (t->out)
             RW_TRY(b->ops->read(b, buffer, offset + done, t->stage, size, err));
         RW_TRY(pass(t, t->stage, size, err));
-        if (t->source)
+        if (!t->out)
             RW_TRY(b->ops->write(b, buffer, offset + done, t->stage, size, err));
     }
     return RW_OK;
@@ -87,7 +88,8 @@ static rw_status run_save(const transfer *t, rw_error *err) {
 
 rw_status rw_session_save(rw_session *session, uint64_t from, const rw_row_sink *sink,
                           rw_error *err) {
-    transfer t = {.session = session, .from = from, .to = session->length, .sink = sink};
+    transfer t = {
+        .session = session, .from = from, .to = session->length, .out = true, .sink = sink};
     if (from > session->length || (from && from <= session->reread))
         return rw_fail(err, RW_ERR_USAGE, "model.rows", "cache",
                        "rows from position %llu on do not continue what came before: begin at 0",

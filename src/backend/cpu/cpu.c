@@ -240,6 +240,7 @@ typedef struct job {
     const rw_cpu_isa *isa;
     part parts[RW_BESIDE_MAX];
     int count, round;
+    bool near; /* as the first of them has it */
     char *scratch;
     size_t scratch_bytes; /* of one thread */
 } job;
@@ -257,6 +258,7 @@ static size_t lay_out(const rw_backend *backend, const rw_op *op, char *workspac
         part *p = &j->parts[j->count++];
         p->op = op;
         p->kernel = &cpu_of(backend)->kernels.of[op->kind];
+        j->near = j->parts[0].kernel->near;
         p->shared = workspace ? workspace + shared : NULL;
         size_t scratch = p->kernel->scratch ? whole_lines(p->kernel->scratch(op)) : 0;
         shared += p->kernel->shared ? whole_lines(p->kernel->shared(op)) : 0;
@@ -295,7 +297,7 @@ static void run_rounds(rw_context *ctx, job *j) {
         size_t tiles = 0;
         for (int i = 0; i < j->count; i++)
             tiles += j->parts[i].tiles = tiles_of(&j->parts[i], j->round);
-        (j->parts[0].kernel->near ? rw_parallel_near : rw_parallel_for)(ctx, tiles, run_tile, j);
+        (j->near ? rw_parallel_near : rw_parallel_for)(ctx, tiles, run_tile, j);
     }
 }
 

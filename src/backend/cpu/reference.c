@@ -156,7 +156,7 @@ static void linear_run(const rw_cpu_isa *isa, const rw_op *op, size_t tile, void
     size_t first = tile % across * COLUMN_TILE;
     size_t last = rw_min_size(first + COLUMN_TILE, o->linear->rows);
     const float *bias = o->bias.buffer ? rw_f32(&o->bias, 0, 0) : NULL;
-    double total[ROW_TILE];
+    double total[ROW_TILE] = {0};
     for (size_t j = first; j < last; j++) {
         any_products(o->linear, j, rw_f32(&o->x, row, 0), o->x.stride[0], end - row, o->arithmetic,
                      total);
