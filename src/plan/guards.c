@@ -38,14 +38,17 @@ rw_status rw_guard_existing(const rw_source *source, const rw_existing *existing
                        "--compound keeps the existing scaling and --replace drops it: choose one");
     if (!existing->scaled || options->compound || options->replace)
         return RW_OK;
+    bool unsure = existing->method == RW_ROPE_LINEAR && !options->scaling.original_context &&
+                  strcmp(source->native_source, "the advertised window") == 0;
     return rw_fail(
         err, RW_ERR_REFUSED, "plan.already_scaled", rw_rope_method_name(existing->method),
         "the checkpoint is already scaled%s: %s, factor %g over a native window of %llu "
         "(product %.0f; it advertises %llu). --compound keeps that and sets its factor "
-        "to %g; --replace drops it and plans from %llu tokens",
+        "to %g; --replace drops it and plans from %llu tokens%s",
         existing->from_receipt ? ", its receipt says" : "", rw_rope_method_name(existing->method),
         existing->factor, (ull)native, existing->factor * (double)native,
-        (ull)source->windows.advertised, (double)options->context / (double)native, (ull)native);
+        (ull)source->windows.advertised, (double)options->context / (double)native, (ull)native,
+        unsure ? ". The block does not say what window it extends: add --original-context" : "");
 }
 
 rw_status rw_guard_factor(const rw_decision *decision, bool force, rw_diagnostics *diagnostics,
