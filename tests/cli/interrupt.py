@@ -11,10 +11,11 @@ MEASURE = ["measure", TINY, "--data", DATA, "--method", "yarn", "--context", "20
            "512,2048", "--documents", "4", "--trials", "2", "--json", "--no-timing"]
 
 
-def stopped(arguments, how, ready):
-    """Sends the signal once `ready` is true; the result, and whether it was still running."""
+def stopped(arguments, how, ready, err=subprocess.PIPE):
+    """Sends the signal once `ready` is true; the result, and whether it was still running. `err`: a
+    file for what it says, which `ready` may look at."""
     process = subprocess.Popen([PROGRAM, *map(str, arguments)], stdout=subprocess.PIPE,
-                               stderr=subprocess.PIPE, env=environment())
+                               stderr=err, env=environment())
     deadline = time.monotonic() + 120
     while process.poll() is None and not ready() and time.monotonic() < deadline:
         time.sleep(0.01)
@@ -22,7 +23,8 @@ def stopped(arguments, how, ready):
     if running:
         process.send_signal(how)
     out, err = process.communicate(timeout=120)
-    return common.Result(subprocess.CompletedProcess([], process.returncode, out, err)), running
+    done = subprocess.CompletedProcess([], process.returncode, out, err or b"")
+    return common.Result(done), running
 
 
 def lines(path, more):
@@ -112,13 +114,19 @@ def test_extend_leaves_nothing(folder):
 def test_progress_shows_rate_rest_and_memory(folder):
     """The lines of a run that is not on a terminal come every five seconds."""
     arguments = [a if a != "2" else "400" for a in MEASURE] + ["--threads", "1"]
-    begun = time.monotonic()
-    result, running = stopped(arguments, signal.SIGINT, lambda: time.monotonic() - begun > 13)
+    said = folder / "said"
+
+    def shown():
+        return [line for line in said.read_text().splitlines()
+                if " tokens (" in line and "/s" in line]
+
+    with open(said, "wb") as err:
+        _, running = stopped(arguments, signal.SIGINT, shown, err)
     assert running
-    shown = [line for line in result.err.splitlines() if " tokens (" in line and "/s" in line]
-    assert shown, result.err
+    seen = shown()
+    assert seen, said.read_text()
     for word in ("tokens/s", " left", "B resident"):
-        assert word in shown[-1], shown[-1]
+        assert word in seen[-1], seen[-1]
 
 
 main(globals())
