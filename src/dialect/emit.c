@@ -200,6 +200,9 @@ static rw_status emit_hf(rw_runtime runtime, const rw_source *source, const rw_r
     const rw_json *node = written_block(source, set, context, 1u << runtime, &text, &level, err);
     if (!level)
         return err ? err->status : RW_ERR_INTERNAL;
+    const rw_model_type *type = rw_model_type_of(source);
+    if (type->ignores & 1u << runtime || !rw_model_type_takes(type, runtime, rw_hf_rope_type(node)))
+        return RW_OK; /* whatever is typed, its class makes nothing of it */
     const rw_rope_spec *spec = &rw_primary_group(set)->spec;
     bool four = runtime == RW_TRANSFORMERS4 || runtime == RW_TRANSFORMERS4_EARLY;
     bool layers = runtime == RW_TRANSFORMERS5 || runtime == RW_VLLM;
@@ -232,9 +235,7 @@ rw_status rw_dialect_emit(rw_runtime runtime, const rw_source *source, const rw_
     bool gguf = rw_checkpoint_format(source->checkpoint) == RW_FORMAT_GGUF;
     rw_buf text = {.ctx = source->arena->ctx};
     rw_error ignored;
-    const rw_model_type *type = rw_model_type_of(source);
-    bool deaf = (type->fails | type->ignores) & 1u << runtime; /* its class takes no block */
-    if (!group || (gguf && runtime != RW_LLAMA_CPP) || deaf)
+    if (!group || (gguf && runtime != RW_LLAMA_CPP))
         return RW_OK;
     if (runtime == RW_LLAMA_CPP) {
         if (!llama_cpp_flags_suffice(&group->spec) || has_baked_factors(source))
@@ -243,6 +244,8 @@ rw_status rw_dialect_emit(rw_runtime runtime, const rw_source *source, const rw_
     } else {
         RW_TRY(emit_hf(runtime, source, set, context, &text, err ? err : &ignored));
     }
+    if (!text.failed && !text.size)
+        return RW_OK;
     if (!text.failed)
         *out = rw_arena_text(source->arena, text.data, text.size);
     rw_buf_free(&text);

@@ -328,11 +328,16 @@ static found_block class_block(const rw_hf_rules *rules, const rw_source *source
     if (nested && !rules->reads_parameters) /* such classes came with transformers 5 */
         return (found_block){0};
     if (nested)
-        type = rw_str_of("one per layer type");
-    rw_diagnose(diagnostics, "dialect.block_default", RW_INFO, true, source->language_path,
-                "the config has no rotary block; %s takes that of the class, %.*s with factor %g",
-                rw_runtime_name(rules->runtime), (int)type.size, type.data,
-                rw_json_number_or(rw_json_get(block, "factor"), 1));
+        rw_diagnose(diagnostics, "dialect.block_default", RW_INFO, true, source->language_path,
+                    "the config has no rotary block; %s takes those of the class, one per layer "
+                    "type",
+                    rw_runtime_name(rules->runtime));
+    else
+        rw_diagnose(diagnostics, "dialect.block_default", RW_INFO, true, source->language_path,
+                    "the config has no rotary block; %s takes that of the class, %.*s with factor "
+                    "%g",
+                    rw_runtime_name(rules->runtime), (int)type.size, type.data,
+                    rw_json_number_or(rw_json_get(block, "factor"), 1));
     return (found_block){block, "rope_parameters", rules->converts};
 }
 

@@ -432,7 +432,7 @@ static const method_entry ntk_entry = {"ntk", read_vllm_ntk, "factor mixed_b"};
 static const char common_keys[] = "rope_type type rope_theta partial_rotary_factor mrope_section "
                                   "mrope_interleaved llama_4_scaling_beta finetuned";
 
-static bool in_list(const char *list, rw_str word) {
+bool rw_hf_in_list(const char *list, rw_str word) {
     for (const char *at = list; *at;) {
         size_t size = strcspn(at, " ");
         if (size == word.size && memcmp(at, word.data, size) == 0)
@@ -444,7 +444,7 @@ static bool in_list(const char *list, rw_str word) {
 
 static void note_unknown_keys(rw_hf_read *read, const method_entry *entry) {
     for (const rw_json *n = read->block->first; n; n = n->next)
-        if (!in_list(entry->keys, n->key) && !in_list(common_keys, n->key)) {
+        if (!rw_hf_in_list(entry->keys, n->key) && !rw_hf_in_list(common_keys, n->key)) {
             char key[64];
             snprintf(key, sizeof key, "%.*s", (int)(n->key.size < 63 ? n->key.size : 63),
                      n->key.data);
@@ -465,8 +465,8 @@ static bool is_known_here(const rw_hf_read *read, rw_str type) {
     const rw_model_type *model = rw_model_type_of(read->source);
     if (model->longrope_only)
         return rw_str_is(type, "longrope") || rw_str_is(type, "default");
-    if (model->fails & 1u << read->rules->runtime)
-        return rw_str_is(type, "default") || (model->takes && in_list(model->takes, type));
+    if (!rw_model_type_takes(model, read->rules->runtime, type))
+        return false;
     if (!read->rules->own_names_only || !model->hf)
         return true;
     return !rw_str_is(type, "su") && (!rw_str_is(type, "mrope") || model->mrope);
@@ -490,12 +490,15 @@ static void note_two_types(rw_hf_read *read) {
                     (int)now.size, now.data, (int)old.size, old.data);
 }
 
+bool rw_hf_multiplies_head_dim(rw_str rope_type) {
+    return rw_hf_in_list("yarn dynamic longrope", rope_type);
+}
+
 /* head_dim that a class sets to null is multiplied by the functions of these types. */
 static rw_status check_head(rw_hf_read *read, rw_str type) {
     const rw_json *stated = rw_json_get(read->source->language, "head_dim");
-    bool multiplies = in_list("yarn dynamic longrope", type);
     bool null = rw_model_type_of(read->source)->null_head & 1u << read->rules->runtime;
-    if (!multiplies || !null || !rw_json_is_null(stated))
+    if (!null || !rw_hf_multiplies_head_dim(type) || !rw_json_is_null(stated))
         return RW_OK;
     return rw_fail(read->err, RW_ERR_INPUT, "dialect.missing_key",
                    rw_join_path(read->source, read->source->language_path, "head_dim"),
@@ -506,7 +509,7 @@ static rw_status check_head(rw_hf_read *read, rw_str type) {
 static rw_status check_two_keys(rw_hf_read *read) {
     rw_str type = rw_json_string_or(rw_json_get(read->block, "type"), "");
     bool fine = read->block->count == 2 && rw_json_get(read->block, "factor") &&
-                in_list("linear dynamic", type);
+                rw_hf_in_list("linear dynamic", type);
     if (fine || !read->rules->three_keys || !rw_model_type_of(read->source)->two_keys)
         return RW_OK;
     return rw_fail(read->err, RW_ERR_INPUT, "dialect.unreadable", read->path,

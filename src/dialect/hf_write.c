@@ -461,10 +461,8 @@ static rw_status write_window(hf_writer *w, const rw_json *level, const char *ba
  */
 static rw_status write_head_dim(hf_writer *w, const rw_json *level, const char *base) {
     const rw_model_type *type = rw_model_type_of(w->source);
-    const char *name = type_name(w->source, w->spec);
-    bool multiplies =
-        strcmp(name, "yarn") == 0 || strcmp(name, "dynamic") == 0 || strcmp(name, "longrope") == 0;
-    if (!multiplies || !targets_any(w, type->null_head) || level != w->source->language ||
+    if (!rw_hf_multiplies_head_dim(rw_str_of(type_name(w->source, w->spec))) ||
+        !targets_any(w, type->null_head) || level != w->source->language ||
         !rw_json_is_null(rw_json_get(level, "head_dim")))
         return RW_OK;
     return set_number(w, level, base, "head_dim", w->spec->head_dim, true);

@@ -63,6 +63,10 @@ typedef struct rw_hf_read {
 rw_status rw_hf_read_set(const rw_hf_rules *rules, const rw_source *source, rw_rope_set *out,
                          rw_diagnostics *diagnostics, rw_error *err);
 
+/* Does transformers' function of this rope_type multiply by head_dim as the config has it? */
+bool rw_hf_multiplies_head_dim(rw_str rope_type);
+/* Is `word` one of the space-separated words of `list`? */
+bool rw_hf_in_list(const char *list, rw_str word);
 /* Fills method and parameters of read->spec from read->block. */
 rw_status rw_hf_read_method(rw_hf_read *read);
 
@@ -117,6 +121,8 @@ typedef struct rw_model_type { /* NOLINT: fields in reading order */
 
 const rw_model_type *rw_model_type_hf(rw_str name);   /* NULL: unknown */
 const rw_model_type *rw_model_type_gguf(rw_str name); /* NULL: unknown */
+/* Can the class of `type` in `runtime` make anything of a block with this rope_type? */
+bool rw_model_type_takes(const rw_model_type *type, rw_runtime runtime, rw_str rope_type);
 /* The one that describes `source`; never NULL (an all-zero entry when unknown). */
 const rw_model_type *rw_model_type_of(const rw_source *source);
 

@@ -309,6 +309,12 @@ const rw_model_type *rw_model_type_gguf(rw_str name) {
     return NULL;
 }
 
+bool rw_model_type_takes(const rw_model_type *type, rw_runtime runtime, rw_str rope_type) {
+    bool fails = type->fails & 1u << runtime;
+    return !fails || rw_str_is(rope_type, "default") ||
+           (type->takes && rw_hf_in_list(type->takes, rope_type));
+}
+
 const rw_model_type *rw_model_type_of(const rw_source *source) {
     static const rw_model_type unknown;
     const rw_model_type *type =
